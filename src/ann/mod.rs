@@ -1,0 +1,1 @@
+//! Candidates near a query: inverted lists and graphs.

@@ -1,0 +1,1 @@
+//! Files of documents and queries in, documents out.

@@ -1,0 +1,1 @@
+//! Segments over time: writer, commit, snapshot.

@@ -1,0 +1,1 @@
+//! Numbers: MaxSim, dot products and quantised scoring.

@@ -1,0 +1,1 @@
+//! Floats to codes and codes to scores.

@@ -1,0 +1,1 @@
+//! Slower judges reorder hits.

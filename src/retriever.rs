@@ -1,0 +1,1 @@
+//! Text in, hits out: joins a model, an index and a reranker.

@@ -1,0 +1,1 @@
+//! A query and a snapshot in, ranked hits out.

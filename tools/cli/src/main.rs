@@ -1,0 +1,2 @@
+//! The `lateen` command.
+fn main() {}
