@@ -1,11 +1,14 @@
 //! A document on its way in, checked before anything is done with it.
 
 use super::IndexError;
-use crate::format::{DenseStorage, IndexSettings, StoredDocument, TokenStorage};
+use crate::format::{DenseStorage, IndexSettings, MAX_ID_LEN, StoredDocument, TokenStorage};
 use crate::types::EncodedTokens;
 
 /// The longest external id, in bytes.
-pub const MAX_ID_BYTES: usize = 512;
+pub const MAX_ID_BYTES: usize = MAX_ID_LEN;
+
+/// The format's 1 GiB for a stored document, less its head.
+const MAX_STORED_BYTES: u64 = (1 << 30) - 64;
 
 /// A document to be added, already encoded.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,10 +40,11 @@ impl NewDocument {
         check_id(&self.id)?;
         self.check_tokens(settings)?;
         self.check_dense(settings)?;
-        if settings.store_documents && self.stored.is_none() {
-            return Err(self.missing("stored document"));
+        match &self.stored {
+            None if settings.store_documents => Err(self.missing("stored document")),
+            Some(stored) if settings.store_documents => check_stored(stored),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn check_tokens(&self, settings: &IndexSettings) -> Result<(), IndexError> {
@@ -110,6 +114,15 @@ impl NewDocument {
     fn unexpected(&self, part: &'static str) -> IndexError {
         IndexError::UnexpectedPart { id: self.id.clone(), part }
     }
+}
+
+/// Refused here, so that no document that cannot be written waits in the buffer.
+fn check_stored(stored: &StoredDocument) -> Result<(), IndexError> {
+    let count = (stored.title.len() + stored.text.len() + stored.metadata.len()) as u64;
+    if count <= MAX_STORED_BYTES {
+        return Ok(());
+    }
+    Err(IndexError::TooMany { what: "bytes of a stored document", count, max: MAX_STORED_BYTES })
 }
 
 /// Ids are bounded so that no message, file name or index of ids can be blown up by one.

@@ -23,7 +23,8 @@ pub(super) fn named_by(manifest: &Manifest) -> Vec<FileName> {
 ///
 /// Names that are not an index's own are never removed.
 pub(super) fn removable(present: &[String], kept: &[&Manifest]) -> Vec<String> {
-    let needed: HashSet<FileName> = kept.iter().flat_map(|manifest| named_by(manifest)).collect();
+    let mut needed: HashSet<FileName> = kept.iter().flat_map(|manifest| named_by(manifest)).collect();
+    needed.insert(FileName::Lock);
     let mut names: Vec<String> = present
         .iter()
         .filter(|name| match name.strip_suffix(TMP_SUFFIX) {

@@ -53,9 +53,6 @@ use self::directory::Directory;
 use crate::format::{DenseStorage, FileName, IndexSettings, Manifest, ModelIdentity, TokenStorage};
 use crate::types::MAX_DIM;
 
-/// The name of the lock file.
-const LOCK: &str = "lock";
-
 /// How an index is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -213,8 +210,9 @@ impl Index {
 
 /// Takes the one writer's lock.
 fn lock(directory: &dyn Directory) -> Result<Box<dyn directory::LockGuard>, IndexError> {
-    let file = directory.path().join(LOCK);
-    match directory.try_lock(LOCK) {
+    let name = file_name(FileName::Lock);
+    let file = directory.path().join(&name);
+    match directory.try_lock(&name) {
         Ok(Some(guard)) => Ok(guard),
         Ok(None) => Err(IndexError::Locked { file }),
         Err(source) => Err(IndexError::Io { action: "lock", path: file, source }),

@@ -316,21 +316,14 @@ pub(super) fn read_tombstones(directory: &dyn Directory, record: &SegmentRecord)
         .map_err(|source| io_error(directory, "read", &name, source))?;
     let file = || directory.path().join(&name);
     let format = |source: FormatError| IndexError::Format { file: file(), source };
-    let (bitmap, checksum) = Tombstones::decode(&bytes).map_err(format)?;
-    let wrong = |what, expected, found| IndexError::WrongFile { file: file(), what, expected, found };
-    if checksum != tombstones.checksum {
-        return Err(wrong("its checksum", tombstones.checksum, checksum));
-    }
-    if bitmap.len() != u64::from(tombstones.deleted) {
-        return Err(wrong("its number of documents", u64::from(tombstones.deleted), bitmap.len()));
-    }
-    match bitmap.max() {
-        Some(value) if value >= record.documents => Err(IndexError::OutOfRange {
-            file: file(),
-            what: "a deleted document",
-            value: u64::from(value),
-            limit: u64::from(record.documents),
-        }),
-        _ => Ok(bitmap),
-    }
+    let wrong = |what, expected: u64, found: u64| {
+        let file = file();
+        if expected == found { Ok(()) } else { Err(IndexError::WrongFile { file, what, expected, found }) }
+    };
+    let found = Tombstones::decode(&bytes).map_err(format)?;
+    wrong("its checksum", tombstones.checksum, Tombstones::identity(&bytes).map_err(format)?)?;
+    wrong("its segment", record.number, found.segment)?;
+    wrong("its segment's number of documents", record.documents.into(), found.documents.into())?;
+    wrong("its number of documents", tombstones.deleted.into(), found.deleted.len())?;
+    Ok(found.deleted)
 }

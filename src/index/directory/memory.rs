@@ -29,7 +29,7 @@ impl MemoryDirectory {
 
     /// Puts a whole file there, replacing one of that name.
     pub fn put(&self, name: &str, content: &[u8]) {
-        self.state().files.insert(name.to_owned(), Arc::new(AlignedBytes::copy_of(content)));
+        self.state().files.insert(name.to_owned(), Arc::new(AlignedBytes::from_slice(content)));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

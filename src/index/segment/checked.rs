@@ -4,8 +4,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::format::{BLOCK_LEN, FormatError, SectionEntry};
+use crate::format::{ALIGNMENT, BLOCK_LEN, FormatError, SectionEntry};
 use crate::index::IndexError;
+
+/// The bytes of a section's head.
+pub(super) const HEAD_LEN: usize = 64;
 
 /// Which blocks of a section were found whole.
 ///
@@ -112,8 +115,34 @@ impl<'a> Section<'a> {
     /// Makes sure of the bytes behind `part`, a slice of this section.
     #[inline]
     pub(super) fn touch_part<T>(&self, part: &[T]) -> Result<(), IndexError> {
+        self.touch(self.place(part))
+    }
+
+    /// As [`Section::touch_with`], of the bytes behind `part`.
+    #[inline]
+    pub(super) fn touch_part_with<T>(&self, part: &[T], rule: &Rule<'_>) -> Result<(), IndexError> {
+        self.touch_with(self.place(part), rule)
+    }
+
+    /// Makes sure of `part` and the `u32` before it, which tells its length.
+    #[inline]
+    pub(super) fn touch_part_and_count(&self, part: &[u32]) -> Result<(), IndexError> {
+        let place = self.place(part);
+        self.touch(place.start.saturating_sub(size_of::<u32>())..place.end)
+    }
+
+    /// Makes sure of the head, which bounds everything that a view reads.
+    #[inline]
+    pub(super) fn touch_head(&self) -> Result<(), IndexError> {
+        self.touch(0..self.bytes.len().min(HEAD_LEN))
+    }
+
+    fn place<T>(&self, part: &[T]) -> Range<usize> {
+        if part.is_empty() {
+            return 0..0;
+        }
         let start = part.as_ptr() as usize - self.bytes.as_ptr() as usize;
-        self.touch(start..start + size_of_val(part))
+        start..start + size_of_val(part)
     }
 
     /// Makes sure of the whole section.
@@ -125,8 +154,45 @@ impl<'a> Section<'a> {
     pub(super) fn error(&self, source: FormatError) -> IndexError {
         IndexError::Format { file: self.path.to_owned(), source }
     }
+}
 
-    pub(super) fn path(&self) -> &'a Path {
-        self.path
+/// Where a section keeps the `items + 1` offsets into its payload: behind the head, 4 bytes wide if the
+/// payload's length fits, else 8.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OffsetTable {
+    width: usize,
+    payload: usize,
+}
+
+impl OffsetTable {
+    /// `between` bytes lie between the offsets and the payload, at an aligned place of their own.
+    pub(super) fn new(section_len: usize, items: u32, between: usize) -> Self {
+        let payload = |width: usize| {
+            let end = HEAD_LEN + width * (items as usize + 1);
+            (end.next_multiple_of(ALIGNMENT) + between).next_multiple_of(ALIGNMENT)
+        };
+        // Narrow offsets are used exactly if the payload they leave is short enough for them.
+        let narrow = section_len.saturating_sub(payload(4)) <= u32::MAX as usize;
+        let width = if narrow { 4 } else { 8 };
+        Self { width, payload: payload(width) }
+    }
+
+    /// The bytes of the two offsets that bound `item`, which may not exist.
+    pub(super) fn entries(&self, item: u32) -> Range<usize> {
+        let start = HEAD_LEN + item as usize * self.width;
+        start.min(self.payload)..(start + 2 * self.width).min(self.payload)
+    }
+
+    /// Where the payload begins.
+    pub(super) fn payload(&self) -> usize {
+        self.payload
+    }
+
+    /// Where in the payload `item` begins, which exists.
+    pub(super) fn offset(&self, section: &[u8], item: u32) -> usize {
+        let start = self.entries(item).start;
+        let mut bytes = [0; 8];
+        bytes[..self.width].copy_from_slice(&section[start..start + self.width]);
+        u64::from_le_bytes(bytes) as usize
     }
 }
