@@ -1,0 +1,272 @@
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::directory::ModelDirectory;
+use super::model2vec::Model2Vec;
+use super::static_tokens::StaticTokens;
+use super::statistics::Counters;
+use super::{EncodeError, EncodeStatistics, ModelOptions, RuntimeReport};
+use crate::types::EncodedTokens;
+
+/// What a model gives, and how it comes by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ModelKind {
+    /// A vector per token from a table; the same table's weighted mean as a dense vector.
+    StaticTokens,
+    /// A dense vector from a table.
+    StaticDense,
+    /// A dense vector from a transformer.
+    Dense,
+    /// A vector per token from a transformer.
+    LateInteraction,
+}
+
+impl ModelKind {
+    /// The kind in words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::StaticTokens => "a static token model",
+            Self::StaticDense => "a static dense model",
+            Self::Dense => "a dense model",
+            Self::LateInteraction => "a late-interaction model",
+        }
+    }
+}
+
+enum Encoder {
+    StaticTokens(StaticTokens),
+    StaticDense(Model2Vec),
+}
+
+/// An encoder of any kind: text in, vectors out.
+///
+/// A model is shared by reference between threads. The same text gives the same vectors whatever it is encoded with,
+/// up to rounding in the runtime.
+///
+/// ```
+/// # #[cfg(feature = "bundled-model")] {
+/// use lateen::encode::Model;
+/// let model = Model::bundled()?;
+/// let query = model.encode_query_tokens("what do whales eat")?;
+/// assert_eq!(Some(query.matrix.view().dim()), model.token_dim());
+/// # }
+/// # Ok::<(), lateen::encode::EncodeError>(())
+/// ```
+pub struct Model {
+    encoder: Encoder,
+    runtime: RuntimeReport,
+    counters: Counters,
+}
+
+impl Model {
+    /// The static late-interaction model that is compiled into the library. Takes some ten milliseconds.
+    ///
+    /// # Errors
+    /// Only if the library was built with damaged model files.
+    #[cfg(feature = "bundled-model")]
+    pub fn bundled() -> Result<Self, EncodeError> {
+        let options = ModelOptions { search: super::RuntimeSearch::nowhere(), ..ModelOptions::default() };
+        super::bundled::load(&options).map(|encoder| Self::new(Encoder::StaticTokens(encoder)))
+    }
+
+    #[cfg(all(test, feature = "bundled-model"))]
+    pub(super) fn new_bundled(options: &ModelOptions) -> Self {
+        super::bundled::load(options).map(|encoder| Self::new(Encoder::StaticTokens(encoder))).unwrap()
+    }
+
+    /// Loads the model that `directory` describes. Its layouts are listed in the [room's documentation](super).
+    ///
+    /// # Errors
+    /// [`EncodeError`] names the file and field that is missing or wrong, and the way out.
+    pub fn load(directory: &Path, options: &ModelOptions) -> Result<Self, EncodeError> {
+        let directory = ModelDirectory::open(directory)?;
+        let encoder = match super::layout::detect(&directory)? {
+            super::layout::Layout::LateenStatic => {
+                Encoder::StaticTokens(StaticTokens::load(&directory, options)?)
+            }
+            super::layout::Layout::Model2Vec => Encoder::StaticDense(Model2Vec::load(&directory, options)?),
+        };
+        Ok(Self::new(encoder))
+    }
+
+    fn new(encoder: Encoder) -> Self {
+        Self { encoder, runtime: RuntimeReport::native(), counters: Counters::default() }
+    }
+
+    /// What the model gives.
+    #[must_use]
+    pub fn kind(&self) -> ModelKind {
+        match &self.encoder {
+            Encoder::StaticTokens(_) => ModelKind::StaticTokens,
+            Encoder::StaticDense(_) => ModelKind::StaticDense,
+        }
+    }
+
+    /// The model's name, for people.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.encoder {
+            Encoder::StaticTokens(model) => &model.name,
+            Encoder::StaticDense(model) => &model.name,
+        }
+    }
+
+    /// 128 bits over all that decides the vectors: weights, tokenizer, prefixes, lengths, skip list.
+    ///
+    /// Two models with the same fingerprint may serve one index. The runtime and the number of threads, which change
+    /// vectors by rounding only, are not part of it.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 16] {
+        match &self.encoder {
+            Encoder::StaticTokens(model) => model.fingerprint,
+            Encoder::StaticDense(model) => model.fingerprint,
+        }
+    }
+
+    /// One line for people: layout, dimension, lengths.
+    #[must_use]
+    pub fn description(&self) -> String {
+        match &self.encoder {
+            Encoder::StaticTokens(model) => model.description(),
+            Encoder::StaticDense(model) => model.description(),
+        }
+    }
+
+    /// What runs the model, and why.
+    #[must_use]
+    pub fn runtime(&self) -> &RuntimeReport {
+        &self.runtime
+    }
+
+    /// Counts since the model was loaded.
+    #[must_use]
+    pub fn statistics(&self) -> EncodeStatistics {
+        self.counters.get()
+    }
+
+    /// The length of a token's vector, if the model gives one per token.
+    #[must_use]
+    pub fn token_dim(&self) -> Option<usize> {
+        match &self.encoder {
+            Encoder::StaticTokens(model) => Some(model.dim()),
+            Encoder::StaticDense(_) => None,
+        }
+    }
+
+    /// The length of a text's single vector, if the model gives one.
+    #[must_use]
+    pub fn dense_dim(&self) -> Option<usize> {
+        match &self.encoder {
+            Encoder::StaticTokens(model) => Some(model.dim()),
+            Encoder::StaticDense(model) => Some(model.dim()),
+        }
+    }
+
+    /// The longest query and the longest document, in tokens.
+    #[must_use]
+    pub fn limits(&self) -> (usize, usize) {
+        match &self.encoder {
+            Encoder::StaticTokens(model) => model.limits(),
+            Encoder::StaticDense(model) => model.limits(),
+        }
+    }
+
+    /// A vector per token of a query. A vector's length is the token's weight; where all count alike it is 1.
+    ///
+    /// # Errors
+    /// [`EncodeError::Unsupported`] for dense models, [`EncodeError::Runtime`] if the runtime fails.
+    pub fn encode_query_tokens(&self, text: &str) -> Result<EncodedTokens, EncodeError> {
+        let tokens = match &self.encoder {
+            Encoder::StaticTokens(model) => model.query(text)?,
+            Encoder::StaticDense(_) => return Err(self.unsupported("token vectors")),
+        };
+        self.counters.add(tokens.matrix.view().rows(), false);
+        Ok(tokens)
+    }
+
+    /// Unit vectors for the tokens of each document, in the order of `texts`.
+    ///
+    /// # Errors
+    /// As [`Model::encode_query_tokens`].
+    pub fn encode_document_tokens(&self, texts: &[&str]) -> Result<Vec<EncodedTokens>, EncodeError> {
+        let all: Vec<(EncodedTokens, bool)> = match &self.encoder {
+            Encoder::StaticTokens(model) => {
+                texts.par_iter().map(|text| model.document(text)).collect::<Result<_, _>>()?
+            }
+            Encoder::StaticDense(_) => return Err(self.unsupported("token vectors")),
+        };
+        for (tokens, truncated) in &all {
+            self.counters.add(tokens.matrix.view().rows(), *truncated);
+        }
+        Ok(all.into_iter().map(|(tokens, _)| tokens).collect())
+    }
+
+    /// One vector per query, in the order of `texts`.
+    ///
+    /// # Errors
+    /// [`EncodeError::Unsupported`] for models that give vectors per token only, [`EncodeError::Runtime`] if the
+    /// runtime fails.
+    pub fn encode_queries_dense(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EncodeError> {
+        self.dense(texts, true)
+    }
+
+    /// One vector per document, in the order of `texts`.
+    ///
+    /// # Errors
+    /// As [`Model::encode_queries_dense`].
+    pub fn encode_documents_dense(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EncodeError> {
+        self.dense(texts, false)
+    }
+
+    fn dense(&self, texts: &[&str], query: bool) -> Result<Vec<Vec<f32>>, EncodeError> {
+        let all: Vec<(Vec<f32>, bool)> = match &self.encoder {
+            Encoder::StaticTokens(model) => {
+                texts.par_iter().map(|text| model.dense(text, query)).collect::<Result<_, _>>()?
+            }
+            Encoder::StaticDense(model) => {
+                texts.par_iter().map(|text| model.dense(text, query)).collect::<Result<_, _>>()?
+            }
+        };
+        for (_, truncated) in &all {
+            self.counters.add(1, *truncated);
+        }
+        Ok(all.into_iter().map(|(vector, _)| vector).collect())
+    }
+
+    /// The bytes of `text` behind each row that [`Model::encode_document_tokens`] gives; runs the tokenizer only.
+    ///
+    /// # Errors
+    /// [`EncodeError::Unsupported`] for dense models.
+    pub fn document_spans(&self, text: &str) -> Result<Vec<(u32, u32)>, EncodeError> {
+        match &self.encoder {
+            Encoder::StaticTokens(model) => Ok(model.document_tokens(text)?.spans),
+            Encoder::StaticDense(_) => Err(self.unsupported("token spans")),
+        }
+    }
+
+    /// The bytes of `text` behind each row that [`Model::encode_query_tokens`] gives.
+    ///
+    /// # Errors
+    /// [`EncodeError::Unsupported`] for dense models.
+    pub fn query_words(&self, text: &str) -> Result<Vec<(u32, u32)>, EncodeError> {
+        match &self.encoder {
+            Encoder::StaticTokens(model) => Ok(model.query_tokens(text)?.spans),
+            Encoder::StaticDense(_) => Err(self.unsupported("token spans")),
+        }
+    }
+
+    fn unsupported(&self, wanted: &'static str) -> EncodeError {
+        EncodeError::Unsupported { model: self.name().to_owned(), kind: self.kind().name(), wanted }
+    }
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model")
+            .field("description", &self.description())
+            .field("runtime", &self.runtime)
+            .finish()
+    }
+}
