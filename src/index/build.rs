@@ -11,7 +11,7 @@ use super::directory::Directory;
 use super::graph::build_graph;
 use super::publish::Publication;
 use super::{IndexError, WriterOptions, file_name};
-use crate::ann::invert;
+use super::graph::invert;
 use crate::format::{
     CodecView, DenseStorage, FileName, Flags, FormatError, IndexSettings, MatrixData, MetaRecord, SectionKind,
     SegmentRecord, SegmentWriter, StoredFieldsWriter, TokenStorage, write_centroid_ids, write_codec,
@@ -162,7 +162,7 @@ impl<'a> Builder<'a> {
         let lists = invert(&coded.centroids, &buffer.ends, codec.centroid_count());
         let documents = buffer.len() as u32;
         self.section(SectionKind::InvertedLists, Flags::REQUIRED, |out| {
-            write_inverted_lists(out, documents, lists.iter())
+            write_inverted_lists(out, documents, lists.iter().map(Vec::as_slice))
         })
     }
 
@@ -187,7 +187,7 @@ impl<'a> Builder<'a> {
     fn dense(&mut self) -> Result<(), IndexError> {
         let (dim, values) = (self.options.settings.dense_dim, &self.buffer.dense);
         let mut halves = Vec::new();
-        let mut bytes = (Vec::new(), Vec::new());
+        let bytes;
         let data = match self.options.settings.dense_storage {
             DenseStorage::F16 => {
                 halves.resize(values.len(), f16::ZERO);
@@ -209,7 +209,7 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let dim = settings.dense_dim as usize;
-        let (shape, graph) = build_graph(&self.buffer.dense, dim, settings.seed, writer);
+        let Some((shape, graph)) = build_graph(&self.buffer.dense, dim, settings.seed, writer) else { return Ok(()) };
         // Without it the vectors are scanned.
         self.section(SectionKind::GraphLinks, Flags::OPTIONAL, |out| write_graph_links(out, &shape, &graph))
     }

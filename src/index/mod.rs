@@ -26,6 +26,7 @@ pub mod directory;
 mod document;
 mod error;
 mod garbage;
+mod graph;
 mod mmap;
 mod publish;
 mod segment;
