@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod exit;
 mod interrupt;
+mod npy;
 mod output;
 mod progress;
 mod size;
