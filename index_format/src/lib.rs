@@ -1,1 +1,42 @@
-//! The on-disk format of Lateen indexes: bytes in, views out.
+#![doc = include_str!("../FORMAT.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+#[cfg(target_endian = "big")]
+compile_error!(
+    "arrays are read in place, and they are little-endian: this crate needs a little-endian target"
+);
+
+mod aligned_bytes;
+mod checksum;
+mod envelope;
+mod error;
+mod file_name;
+mod head;
+pub mod layout;
+mod manifest;
+mod meta_record;
+mod metadata;
+mod record;
+mod sections;
+mod segment;
+mod settings;
+mod tombstones;
+
+pub use roaring::RoaringBitmap;
+
+pub use aligned_bytes::AlignedBytes;
+pub use checksum::BLOCK_LEN;
+pub use error::{FormatError, Part};
+pub use file_name::{FileName, LOCK_NAME, manifest_name, segment_name, tombstones_name};
+pub use head::{FileKind, HEAD_LEN, MAGIC, OLDEST_VERSION, VERSION};
+pub use manifest::{Manifest, SegmentRecord, TombstoneRecord};
+pub use meta_record::MetaRecord;
+pub use metadata::MAX_METADATA_LEN;
+pub use sections::*;
+pub use segment::{Flags, MAX_SECTIONS, SectionEntry, SectionKind, SegmentLayout, SegmentWriter};
+pub use settings::{DenseStorage, IndexSettings, MAX_DIM, ModelIdentity, TokenStorage};
+pub use tombstones::Tombstones;
+
+/// Sections, and the arrays inside them, start at multiples of this many bytes.
+pub const ALIGNMENT: usize = 64;

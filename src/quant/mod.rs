@@ -1,1 +1,52 @@
 //! Floats to codes and codes to scores.
+
+mod clustering;
+mod codec;
+mod error;
+mod fixed;
+mod groups;
+mod kmeans;
+mod levels;
+mod packing;
+mod random;
+mod residual;
+mod rotation;
+mod rows;
+
+use rayon::prelude::*;
+
+pub use codec::{CodecOptions, ResidualCodec, TokenCodes};
+pub use error::QuantError;
+pub use kmeans::{KMeans, KMeansOptions, spherical_kmeans};
+pub use packing::{pack, row_bytes, unpack};
+pub use rotation::Rotation;
+pub use rows::TokenRows;
+
+/// How far from 1 the length of a row may be; half floats stay below a tenth of it.
+const UNIT_TOLERANCE: f32 = 0.01;
+
+/// Refuses rows of a wrong size or length.
+fn check_rows(rows: &dyn TokenRows) -> Result<(), QuantError> {
+    let dim = rows.dim();
+    if dim == 0 || dim > crate::types::MAX_DIM {
+        return Err(QuantError::Dimension { dim });
+    }
+    if u32::try_from(rows.len()).is_err() {
+        return Err(QuantError::TooManyRows { rows: rows.len() });
+    }
+    const CHUNK: usize = 4096;
+    let bad = (0..rows.len().div_ceil(CHUNK)).into_par_iter().find_map_first(|chunk| {
+        let mut buffer = vec![0.0; dim];
+        (chunk * CHUNK..rows.len().min((chunk + 1) * CHUNK)).find_map(|row| {
+            rows.copy_row(row, &mut buffer);
+            let norm = residual::dot(&buffer, &buffer).sqrt();
+            // Written so that NaN is refused too.
+            let unit = (norm - 1.0).abs() <= UNIT_TOLERANCE;
+            (!unit).then_some(QuantError::NotUnit { row, norm })
+        })
+    });
+    bad.map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests;

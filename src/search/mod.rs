@@ -1,1 +1,41 @@
-//! A query and a snapshot in, ranked hits out.
+//! A query and a snapshot in, ranked hits out. Nothing is changed, nothing falls back silently.
+//!
+//! ```text
+//! query ─ plan ─┬─ exact: every live document ──────────────────────┐
+//!               └─ two-stage: centroids → lists → shortlist ─ codes ┴─ best k ─ hits + report
+//! ```
+//!
+//! **Late interaction** scores a document by `Σᵢ maxⱼ ⟨qᵢ, dⱼ⟩`: for each query token its closest
+//! document token, summed (Khattab & Zaharia, "ColBERT", SIGIR 2020, arXiv:2004.12832). The rows of a
+//! query may have any length: a longer row weighs more.
+//!
+//! The **first stage** of the two-stage plan scores every centroid against every query token, walks the
+//! inverted lists of the closest ones and adds up, per document, the best centroid score of each token.
+//! A document that a token did not reach is credited with the best score not walked, so that no
+//! document is punished for what was not looked at (the imputation of Engels et al., "WARP", SIGIR 2025,
+//! arXiv:2501.17788; the accumulation over token-aware centroids follows Nardini et al., "TACHIOM",
+//! SIGIR 2026). The **second stage** scores the shortlist on the codes as they are stored.
+//!
+//! Cost of an exact scan: `query tokens · corpus tokens · dim` multiply-adds. Of two stages:
+//! `query tokens · (centroids + shortlisted tokens) · dim` and one addition per walked posting.
+//!
+//! Absent on purpose: text, models, files. Equal scores are ordered by ascending external id.
+
+mod dense;
+mod error;
+mod explain;
+mod first_stage;
+mod options;
+mod plan;
+mod report;
+mod residual;
+mod tokens;
+mod top;
+
+pub use dense::search_dense;
+pub use error::SearchError;
+pub use explain::{RowMatch, explain};
+pub use options::{PlanChoice, SearchOptions};
+pub use plan::Plan;
+pub use report::{SearchOutcome, SearchReport, StageReport};
+pub use tokens::search_tokens;

@@ -1,0 +1,57 @@
+//! What several benches need: judgements, tables, the machine's name.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use lateen::corpus::Queries;
+use lateen::eval::beir::Collection;
+use lateen::eval::{Metric, Qrels, Run, evaluate};
+
+/// The judgements of one collection.
+pub struct Quality {
+    qrels: Qrels,
+}
+
+impl Quality {
+    pub fn open(collection: &Path, split: &str) -> anyhow::Result<Self> {
+        Ok(Self { qrels: Collection::open(collection)?.qrels(split)? })
+    }
+
+    /// The queries that are judged, in the order of their file.
+    pub fn judged_queries(&self, collection: &Path) -> anyhow::Result<Vec<(String, String)>> {
+        let judged: HashSet<&str> = self.qrels.queries().collect();
+        let all = Queries::open(Collection::open(collection)?.queries())?;
+        Ok(all.into_iter().filter(|(id, _)| judged.contains(id.as_str())).collect())
+    }
+
+    /// nDCG@10 and Recall@100 of `(query, [(document, score)])`.
+    pub fn measure(&self, found: Vec<(String, Vec<(String, f64)>)>) -> (f64, f64) {
+        let report = evaluate(&found.into_iter().collect::<Run>(), &self.qrels, &METRICS);
+        (report.mean(METRICS[0]), report.mean(METRICS[1]))
+    }
+}
+
+const METRICS: [Metric; 2] = [Metric::Ndcg(10), Metric::Recall(100)];
+
+/// Prints rows of equal keys as a Markdown table.
+pub fn print_table(rows: &[serde_json::Value]) {
+    let Some(columns) = rows.first().and_then(|row| row.as_object()) else { return };
+    let columns: Vec<&String> = columns.keys().collect();
+    let names: Vec<&str> = columns.iter().map(|column| column.as_str()).collect();
+    println!("| {} |\n|{}", names.join(" | "), "---|".repeat(columns.len()));
+    for row in rows {
+        let cells = columns.iter().map(|column| match &row[column.as_str()] {
+            serde_json::Value::Number(number) => format!("{:.4}", number.as_f64().unwrap_or(f64::NAN)),
+            serde_json::Value::String(text) => text.clone(),
+            _ => "–".to_owned(),
+        });
+        println!("| {} |", cells.collect::<Vec<_>>().join(" | "));
+    }
+}
+
+/// The processor's name.
+pub fn cpu() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
+}

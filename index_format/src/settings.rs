@@ -1,0 +1,137 @@
+//! What is fixed when an index is created.
+
+use crate::error::FormatError;
+
+/// The largest dimension of a vector.
+pub const MAX_DIM: u32 = 8192;
+
+/// How token vectors are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TokenStorage {
+    /// Not at all.
+    #[default]
+    None,
+    /// A centroid and 2 bits per component.
+    Residual2,
+    /// A centroid and 4 bits per component.
+    Residual4,
+    /// In half precision.
+    F16,
+    /// As they come.
+    F32,
+}
+
+impl TokenStorage {
+    const ALL: [Self; 5] = [Self::None, Self::Residual2, Self::Residual4, Self::F16, Self::F32];
+
+    /// The number in metadata records.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Residual2 => 1,
+            Self::Residual4 => 2,
+            Self::F16 => 3,
+            Self::F32 => 4,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Result<Self, FormatError> {
+        find("the storage of tokens", code, Self::ALL.into_iter().find(|storage| storage.code() == code))
+    }
+}
+
+/// How the one vector per document is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum DenseStorage {
+    /// Not at all.
+    #[default]
+    None,
+    /// As it comes.
+    F32,
+    /// In half precision.
+    F16,
+    /// In signed bytes with one factor.
+    I8,
+}
+
+impl DenseStorage {
+    const ALL: [Self; 4] = [Self::None, Self::F32, Self::F16, Self::I8];
+
+    /// The number in metadata records.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::F32 => 1,
+            Self::F16 => 2,
+            Self::I8 => 3,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Result<Self, FormatError> {
+        find(
+            "the storage of dense vectors",
+            code,
+            Self::ALL.into_iter().find(|storage| storage.code() == code),
+        )
+    }
+}
+
+fn find<T>(what: &'static str, code: u8, known: Option<T>) -> Result<T, FormatError> {
+    known.ok_or(FormatError::Inconsistent { what, expected: 0, found: code.into() })
+}
+
+/// What is fixed when an index is created.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct IndexSettings {
+    /// Dimension of token vectors; 0 if there are none.
+    pub token_dim: u32,
+    /// How they are stored; [`TokenStorage::None`] if and only if there are none.
+    pub token_storage: TokenStorage,
+    /// Dimension of the vector per document; 0 if there is none.
+    pub dense_dim: u32,
+    /// How it is stored; [`DenseStorage::None`] if and only if there is none.
+    pub dense_storage: DenseStorage,
+    /// Whether title, text and metadata are kept.
+    pub store_documents: bool,
+    /// Seed of everything random in a build.
+    pub seed: u64,
+}
+
+impl IndexSettings {
+    /// Whether the settings agree with themselves.
+    ///
+    /// # Errors
+    /// [`FormatError::TooLarge`] if a dimension is above [`MAX_DIM`], [`FormatError::Inconsistent`] if vectors
+    /// have a dimension and no storage or the other way round.
+    pub fn check(&self) -> Result<(), FormatError> {
+        let tokens = (self.token_dim, self.token_storage != TokenStorage::None, "whether tokens are stored");
+        let dense =
+            (self.dense_dim, self.dense_storage != DenseStorage::None, "whether dense vectors are stored");
+        for (dim, stored, what) in [tokens, dense] {
+            if dim > MAX_DIM {
+                let (limit, found) = (MAX_DIM.into(), dim.into());
+                return Err(FormatError::TooLarge { what: "a dimension", limit, found });
+            }
+            if (dim > 0) != stored {
+                let (expected, found) = ((dim > 0).into(), stored.into());
+                return Err(FormatError::Inconsistent { what, expected, found });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The model whose vectors an index holds: those of another are not comparable to them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ModelIdentity {
+    /// For people.
+    pub name: String,
+    /// Where it was loaded from.
+    pub location: String,
+    /// Equal fingerprints mean equal vectors (weights, tokenizer, prefixes, lengths, skip list).
+    pub fingerprint: [u8; 16],
+    /// What the model does, for people.
+    pub description: String,
+}

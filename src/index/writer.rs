@@ -1,0 +1,447 @@
+//! The one writer: documents in, segments and commits out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use roaring::RoaringBitmap;
+
+use super::buffer::Buffer;
+use super::build::{SegmentOptions, build_segment};
+use super::directory::LockGuard;
+use super::document::check_id;
+use super::publish::{publish_bytes, sync_names};
+use super::snapshot::{Snapshot, generations, newest_generation, read_manifest};
+use super::{IndexError, NewDocument, SegmentReader, Shared, directory::Directory, file_name, garbage, lock};
+use crate::format::{FileName, IndexSettings, Manifest, SegmentRecord, TombstoneRecord, Tombstones};
+
+/// How a writer works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriterOptions {
+    /// When the documents waiting in memory take half of this, they become a segment; the other half is for
+    /// building it. One document is always taken, however large. 512 MiB.
+    pub memory_budget_bytes: usize,
+    /// Threads that build segments; 0 = one per core. The bytes written do not depend on it.
+    pub threads: usize,
+    /// The zstd level of stored documents. 3.
+    pub stored_fields_level: i32,
+    /// One centroid for about so many tokens. 64.
+    pub tokens_per_centroid: usize,
+    /// Links per node of the graph over dense vectors; twice as many on its lowest level. 16.
+    pub graph_links: usize,
+    /// How many candidates compete for a node's links. 200.
+    pub graph_ef_construction: usize,
+    /// Segments of fewer documents get no graph: scanning them is as fast. 2000.
+    pub graph_min_documents: usize,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self {
+            memory_budget_bytes: 512 << 20,
+            threads: 0,
+            stored_fields_level: 3,
+            tokens_per_centroid: 64,
+            graph_links: 16,
+            graph_ef_construction: 200,
+            graph_min_documents: 2000,
+        }
+    }
+}
+
+/// What a commit made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommitInfo {
+    /// The commit's number; the one before if there was nothing to commit.
+    pub generation: u64,
+    /// Live documents.
+    pub documents: u64,
+    /// Token vectors in the segments, those of deleted documents included.
+    pub tokens: u64,
+    /// Segments.
+    pub segments: usize,
+}
+
+/// Adds and deletes documents; what it did becomes visible at [`Writer::commit`], all at once.
+///
+/// Dropped without a commit, it leaves the last commit as it was. While it lives no other writer can be
+/// opened.
+#[derive(Debug)]
+pub struct Writer {
+    shared: Arc<Shared>,
+    options: WriterOptions,
+    pool: ThreadPool,
+    /// The newest commit.
+    committed: Manifest,
+    /// The one before, whose files are kept for readers that are about to open them.
+    previous: Option<Manifest>,
+    /// Segments of the newest commit and those flushed since.
+    segments: Vec<Working>,
+    buffer: Buffer,
+    /// For the next segment or tombstones file. Counts up at every attempt, so that no name is ever used twice.
+    next_number: u64,
+    /// The last generation that was tried: a failed rename may have happened all the same.
+    tried_generation: u64,
+    /// Documents deleted or segments flushed since the last commit.
+    changed: bool,
+    /// What could not be synced.
+    poisoned: Option<PathBuf>,
+    _lock: Box<dyn LockGuard>,
+}
+
+/// A segment as the next commit will have it.
+#[derive(Debug)]
+struct Working {
+    record: SegmentRecord,
+    reader: Arc<SegmentReader>,
+    deleted: Arc<RoaringBitmap>,
+    /// Whether `deleted` differs from what `record` names.
+    dirty: bool,
+}
+
+impl Working {
+    fn live(&self) -> u64 {
+        u64::from(self.record.documents) - self.deleted.len()
+    }
+}
+
+/// Where a live document is.
+enum Place {
+    Buffered(u64),
+    Segment { at: usize, local: u32 },
+}
+
+impl Writer {
+    pub(super) fn open(shared: Arc<Shared>, options: WriterOptions) -> Result<Self, IndexError> {
+        let guard = lock(&*shared.directory)?;
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(options.threads)
+            .thread_name(|n| format!("lateen-build-{n}"))
+            .build()
+            .map_err(|source| IndexError::Threads { threads: options.threads, source })?;
+        let current = shared.current();
+        // Another process may have committed since this index looked.
+        let snapshot = if newest_generation(&*shared.directory)? == Some(current.generation()) {
+            current
+        } else {
+            let loaded = Snapshot::load_newest(&*shared.directory, shared.options, Some(&current))?;
+            let loaded = Arc::new(loaded);
+            shared.install(Arc::clone(&loaded));
+            loaded
+        };
+        let names = names(&*shared.directory)?;
+        let committed = snapshot.manifest().clone();
+        let mut writer = Self {
+            previous: previous_manifest(&*shared.directory, &names, committed.generation),
+            segments: working(&snapshot),
+            buffer: Buffer::new(&committed.settings),
+            next_number: next_number(&names, &committed),
+            tried_generation: committed.generation,
+            changed: false,
+            poisoned: None,
+            committed,
+            options,
+            pool,
+            shared,
+            _lock: guard,
+        };
+        writer.collect_garbage();
+        Ok(writer)
+    }
+
+    /// What the index was created with.
+    #[must_use]
+    pub fn settings(&self) -> &IndexSettings {
+        &self.committed.settings
+    }
+
+    /// Live documents, uncommitted changes included.
+    #[must_use]
+    pub fn documents(&self) -> u64 {
+        self.segments.iter().map(Working::live).sum::<u64>() + self.buffer.live() as u64
+    }
+
+    /// The content hash of the live document of this id, uncommitted changes included: if it is the hash of
+    /// what is about to be added, adding it again would change nothing.
+    ///
+    /// # Errors
+    /// [`IndexError::Format`] if a block on the way is damaged.
+    pub fn contains(&self, id: &str) -> Result<Option<u64>, IndexError> {
+        match self.locate(id)? {
+            None => Ok(None),
+            Some(Place::Buffered(hash)) => Ok(Some(hash)),
+            Some(Place::Segment { at, local }) => self.segments[at].reader.content_hash(local).map(Some),
+        }
+    }
+
+    /// Adds a document, replacing the one of the same id; returns whether there was one.
+    ///
+    /// Cost: a copy of the vectors, and a segment's building when the memory budget is full.
+    ///
+    /// # Errors
+    /// Those of a document that does not fit the index: [`IndexError::InvalidId`],
+    /// [`DimensionMismatch`](IndexError::DimensionMismatch), [`ZeroRow`](IndexError::ZeroRow),
+    /// [`NotStorable`](IndexError::NotStorable), [`TokenIdCount`](IndexError::TokenIdCount),
+    /// [`MissingPart`](IndexError::MissingPart), [`UnexpectedPart`](IndexError::UnexpectedPart),
+    /// [`TooMany`](IndexError::TooMany). Those of writing a segment: [`IndexError::Io`],
+    /// [`IndexError::SyncFailed`]. The document is then not added; all before it are still there.
+    pub fn add(&mut self, document: NewDocument) -> Result<bool, IndexError> {
+        self.check_usable()?;
+        document.check(&self.committed.settings)?;
+        self.check_counts(document.rows())?;
+        let full = self.buffer.bytes() >= self.options.memory_budget_bytes / 2;
+        if self.buffer.len() > 0 && (full || self.buffer.overflows(document.rows())) {
+            self.flush()?;
+        }
+        let replaced = match self.locate(&document.id)? {
+            Some(Place::Segment { at, local }) => {
+                self.bury(at, local);
+                true
+            }
+            _ => false,
+        };
+        Ok(self.buffer.push(document) || replaced)
+    }
+
+    /// Deletes the document of this id; returns whether there was one.
+    ///
+    /// # Errors
+    /// [`IndexError::InvalidId`], [`IndexError::Format`] if a block on the way is damaged, or
+    /// [`IndexError::Poisoned`].
+    pub fn delete(&mut self, id: &str) -> Result<bool, IndexError> {
+        self.check_usable()?;
+        check_id(id)?;
+        match self.locate(id)? {
+            None => Ok(false),
+            Some(Place::Buffered(_)) => Ok(self.buffer.delete(id)),
+            Some(Place::Segment { at, local }) => {
+                self.bury(at, local);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Makes everything since the last commit durable and visible, all or nothing.
+    ///
+    /// When this returns, the commit survives a power cut. Nothing changed: nothing is written.
+    ///
+    /// # Errors
+    /// [`IndexError::Io`]: the last commit stands, the changes are still in the writer, and `commit` may be
+    /// tried again. [`IndexError::SyncFailed`]: the last commit or this one stands, and the writer is unusable.
+    pub fn commit(&mut self) -> Result<CommitInfo, IndexError> {
+        self.check_usable()?;
+        self.flush()?;
+        if self.changed {
+            let result = self.write_commit();
+            self.note_sync(result)?;
+            self.collect_garbage();
+        }
+        Ok(CommitInfo {
+            generation: self.committed.generation,
+            documents: self.documents(),
+            tokens: self.committed.segments.iter().map(|segment| segment.tokens).sum(),
+            segments: self.committed.segments.len(),
+        })
+    }
+
+    fn write_commit(&mut self) -> Result<(), IndexError> {
+        let shared = Arc::clone(&self.shared);
+        let directory = &*shared.directory;
+        self.segments.retain(|segment| segment.live() > 0);
+        for at in 0..self.segments.len() {
+            if self.segments[at].dirty {
+                self.write_tombstones(at)?;
+            }
+        }
+        sync_names(directory)?;
+        self.tried_generation = count_up(self.tried_generation)?;
+        let manifest = Manifest {
+            generation: self.tried_generation,
+            next_number: self.next_number,
+            segments: self.segments.iter().map(|segment| segment.record).collect(),
+            ..self.committed.clone()
+        };
+        publish_manifest(directory, &manifest)?;
+        self.previous = Some(std::mem::replace(&mut self.committed, manifest.clone()));
+        self.changed = false;
+        let parts = self.segments.iter().map(|part| (Arc::clone(&part.reader), Arc::clone(&part.deleted)));
+        self.shared.install(Arc::new(Snapshot::assemble(manifest, parts)?));
+        Ok(())
+    }
+
+    fn write_tombstones(&mut self, at: usize) -> Result<(), IndexError> {
+        let number = self.take_number()?;
+        let segment = &mut self.segments[at];
+        let name = file_name(FileName::Tombstones(number));
+        let tombstones = Tombstones {
+            segment: segment.record.number,
+            documents: segment.record.documents,
+            deleted: (*segment.deleted).clone(),
+        };
+        let format = |source| IndexError::Format { file: self.shared.directory.path().join(&name), source };
+        let bytes = tombstones.encode().map_err(format)?;
+        let checksum = Tombstones::identity(&bytes).map_err(format)?;
+        publish_bytes(&*self.shared.directory, &name, &bytes)?;
+        let deleted = segment.deleted.len() as u32;
+        segment.record.tombstones = Some(TombstoneRecord { number, deleted, checksum });
+        segment.dirty = false;
+        Ok(())
+    }
+
+    /// Makes a segment of the buffered documents; its name is durable at the next commit.
+    fn flush(&mut self) -> Result<(), IndexError> {
+        self.buffer.drop_dead();
+        if self.buffer.len() == 0 {
+            return Ok(());
+        }
+        let number = self.take_number()?;
+        let result = self.write_segment(number);
+        let working = self.note_sync(result)?;
+        self.segments.push(working);
+        self.buffer = Buffer::new(&self.committed.settings);
+        self.changed = true;
+        Ok(())
+    }
+
+    fn write_segment(&self, number: u64) -> Result<Working, IndexError> {
+        let settings = &self.committed.settings;
+        let options = SegmentOptions { number, settings, writer: &self.options };
+        let directory = &*self.shared.directory;
+        let record = self.pool.install(|| build_segment(directory, &self.buffer, options))?;
+        let mode = self.shared.options.read_mode;
+        let reader = Arc::new(SegmentReader::open(directory, &record, settings, mode)?);
+        Ok(Working { record, reader, deleted: Arc::default(), dirty: false })
+    }
+
+    fn locate(&self, id: &str) -> Result<Option<Place>, IndexError> {
+        if let Some(hash) = self.buffer.content_hash(id) {
+            return Ok(Some(Place::Buffered(hash)));
+        }
+        for (at, segment) in self.segments.iter().enumerate().rev() {
+            if let Some(local) = segment.reader.find(id)?
+                && !segment.deleted.contains(local)
+            {
+                return Ok(Some(Place::Segment { at, local }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn bury(&mut self, at: usize, local: u32) {
+        let segment = &mut self.segments[at];
+        // Snapshots that share the bitmap keep theirs.
+        Arc::make_mut(&mut segment.deleted).insert(local);
+        segment.dirty = true;
+        self.changed = true;
+    }
+
+    fn take_number(&mut self) -> Result<u64, IndexError> {
+        let number = self.next_number;
+        self.next_number = count_up(number)?;
+        Ok(number)
+    }
+
+    /// Document numbers of a snapshot are 32 bits wide, deleted ones included.
+    fn check_counts(&self, rows: usize) -> Result<(), IndexError> {
+        let stored: u64 = self.segments.iter().map(|segment| u64::from(segment.record.documents)).sum();
+        let count = stored + self.buffer.len() as u64 + 1;
+        let max = u64::from(u32::MAX);
+        if count > max {
+            return Err(IndexError::TooMany { what: "documents", count, max });
+        }
+        if rows as u64 > max {
+            return Err(IndexError::TooMany { what: "tokens", count: rows as u64, max });
+        }
+        Ok(())
+    }
+
+    fn check_usable(&self) -> Result<(), IndexError> {
+        match &self.poisoned {
+            Some(path) => Err(IndexError::Poisoned { path: path.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// After a failed sync the page cache may claim what the disk does not have, so nothing may be built on it.
+    fn note_sync<T>(&mut self, result: Result<T, IndexError>) -> Result<T, IndexError> {
+        if let Err(IndexError::SyncFailed { path, .. }) = &result {
+            self.poisoned = Some(path.clone());
+        }
+        result
+    }
+
+    /// Removes what no kept manifest names. A file that cannot be removed stays until the next time.
+    fn collect_garbage(&mut self) {
+        let directory = &*self.shared.directory;
+        let kept: Vec<&Manifest> = std::iter::once(&self.committed).chain(&self.previous).collect();
+        let removable = match directory.names() {
+            Ok(names) => garbage::removable(&names, &kept),
+            Err(error) => {
+                tracing::warn!(directory = %directory.path().display(), %error, "old files stay: no list of files");
+                return;
+            }
+        };
+        for name in removable {
+            if let Err(error) = directory.remove(&name) {
+                tracing::warn!(file = %directory.path().join(&name).display(), %error, "an old file stays");
+            }
+        }
+    }
+}
+
+/// `manifest → sync → rename → sync the directory`; what it names must be durable already.
+pub(super) fn publish_manifest(directory: &dyn Directory, manifest: &Manifest) -> Result<(), IndexError> {
+    let name = file_name(FileName::Manifest(manifest.generation));
+    let bytes = manifest
+        .encode()
+        .map_err(|source| IndexError::Format { file: directory.path().join(&name), source })?;
+    publish_bytes(directory, &name, &bytes)?;
+    sync_names(directory)
+}
+
+/// Only a forged file can come near the end of these numbers.
+fn count_up(number: u64) -> Result<u64, IndexError> {
+    let max = u64::MAX - 1;
+    if number < max { Ok(number + 1) } else { Err(IndexError::TooMany { what: "files", count: number, max }) }
+}
+
+fn working(snapshot: &Snapshot) -> Vec<Working> {
+    snapshot
+        .segments()
+        .iter()
+        .zip(&snapshot.manifest().segments)
+        .map(|(segment, record)| Working {
+            record: *record,
+            reader: Arc::clone(segment.shared_reader()),
+            deleted: Arc::clone(segment.shared_tombstones()),
+            dirty: false,
+        })
+        .collect()
+}
+
+fn names(directory: &dyn Directory) -> Result<Vec<String>, IndexError> {
+    directory.names().map_err(|source| IndexError::Io {
+        action: "list",
+        path: directory.path().to_owned(),
+        source,
+    })
+}
+
+/// The newest readable manifest before `generation`; one that is damaged is of no use to any reader.
+fn previous_manifest(directory: &dyn Directory, names: &[String], generation: u64) -> Option<Manifest> {
+    let before = generations(names).filter(|&number| number < generation).max()?;
+    read_manifest(directory, before).ok()
+}
+
+/// Above every number in use, also by files that a crashed writer left.
+fn next_number(names: &[String], manifest: &Manifest) -> u64 {
+    let used = names.iter().filter_map(|name| {
+        let name = name.strip_suffix(super::publish::TMP_SUFFIX).unwrap_or(name);
+        match FileName::parse(name) {
+            Some(FileName::Segment(number) | FileName::Tombstones(number)) => Some(number.saturating_add(1)),
+            _ => None,
+        }
+    });
+    used.chain([manifest.next_number]).max().unwrap_or(1)
+}

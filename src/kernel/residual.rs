@@ -1,0 +1,223 @@
+//! MaxSim over tokens stored as a centroid and 2- or 4-bit codes of what is left.
+//!
+//! `⟨q, d⟩ = ⟨q, centroid⟩ + scale(d) · scale(q) · Σₖ q8ₖ · level[code(d, k)]`. The first term comes in as a table, made once per query by
+//! [`QueryI8::scores`](super::QueryI8::scores); the sum is one of `i8` products, whose levels are looked up in registers and never
+//! written further than the first-level cache. `|level| ≤ 128`, so that the bounds of `query_i8` hold.
+
+use super::isa::Isa;
+use super::maxima::Maxima;
+use super::packed::{Lanes, Packed, QuantisedRows, wide_pair};
+use super::scalar;
+use crate::types::TokenMatrix;
+
+/// Tokens of one document as an index stores them, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub struct ResidualTokens<'a> {
+    /// `[tokens, ⌈dim · bits / 8⌉]`: value `k` of a row at bits `k · bits..`, lowest bit first; unused bits are ignored.
+    pub codes: &'a [u8],
+    /// `[tokens]`: which entry of the scale table.
+    pub scales: &'a [u8],
+    /// `[tokens, id_width]`: which centroid, little-endian.
+    pub centroid_ids: &'a [u8],
+    /// Bytes of a centroid id: 2, 3 or 4.
+    pub id_width: u8,
+}
+
+impl ResidualTokens<'_> {
+    /// How many tokens.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.scales.len()
+    }
+
+    /// Whether there is no token.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.scales.is_empty()
+    }
+
+    /// The centroid of a token.
+    ///
+    /// # Panics
+    /// If there is no such token.
+    #[must_use]
+    pub fn centroid(&self, token: usize) -> u32 {
+        let width = usize::from(self.id_width);
+        let mut bytes = [0; 4];
+        bytes[..width].copy_from_slice(&self.centroid_ids[token * width..][..width]);
+        u32::from_le_bytes(bytes)
+    }
+}
+
+/// A query quantised to `i8`, each row with a scale of its own, packed for one codec's codes.
+///
+/// `score(i, j) = centroid_scores[id(j)][i] + f32(Σₖ q8ᵢₖ · levels[code(j, k)]) · scaleᵢ · scale_table[scales[j]]`: larger is better.
+/// The sum is exact, the rest the same sequence of single operations, never fused: all results have the same bits on every instruction set.
+///
+/// * A query without rows scores 0. Otherwise a document without tokens scores −∞.
+/// * A document that names a centroid outside `centroid_scores` scores NaN: its segment is damaged.
+/// * Cost: `rows · tokens · dim` byte multiply-adds and a table lookup per code.
+///
+/// ```
+/// use lateen::kernel::{Isa, ResidualQuery, ResidualTokens};
+/// use lateen::types::TokenMatrix;
+/// let mut levels = [0; 16];
+/// levels[..4].copy_from_slice(&[-3, -1, 1, 3]);
+/// let scale_table = std::array::from_fn(|i| i as f32);
+/// let query = TokenMatrix::new(&[127.0, 0.0, 0.0, 127.0], 2)?;
+/// let query = ResidualQuery::pack(Isa::detect(), query, 2, &levels, &scale_table);
+/// // One token: codes 3 and 1, scale 2, centroid 1.
+/// let tokens = ResidualTokens { codes: &[0b01_11], scales: &[2], centroid_ids: &[1, 0], id_width: 2 };
+/// let mut centroid_scores = vec![0.0; 2 * query.stride()];
+/// centroid_scores[query.stride()] = 10.0;
+/// assert_eq!(query.maxsim(tokens, &centroid_scores), (10.0 + 127.0 * 3.0 * 2.0) + 127.0 * -1.0 * 2.0);
+/// # Ok::<(), lateen::types::MatrixError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ResidualQuery {
+    isa: Isa,
+    dim: usize,
+    bits: u8,
+    packed: Packed,
+    scales: Vec<Lanes>,
+    levels: [i8; 16],
+    scale_table: Box<[f32; 256]>,
+}
+
+impl ResidualQuery {
+    /// Packs `query`, which lives in the codec's (rotated) space; of `levels` the first `2^bits` count.
+    /// Cost: one pass over the query.
+    ///
+    /// # Panics
+    /// If `bits` is neither 2 nor 4.
+    #[must_use]
+    pub fn pack(
+        isa: Isa,
+        query: TokenMatrix<'_>,
+        bits: u8,
+        levels: &[i8; 16],
+        scale_table: &[f32; 256],
+    ) -> Self {
+        assert!(bits == 2 || bits == 4, "codes have 2 or 4 bits, not {bits}");
+        let rows = QuantisedRows::new(query);
+        let (dim, scales) = (rows.dim, rows.scale_lanes());
+        let dword = |row, g| wide_pair(|i| rows.value(row, 2 * g + i));
+        let packed = Packed::new(rows.rows, dim.div_ceil(2), isa.block_width(), dword);
+        Self { isa, dim, bits, packed, scales, levels: *levels, scale_table: Box::new(*scale_table) }
+    }
+
+    /// Query rows padded to a multiple of 16: the length of a row of centroid scores and of token scores.
+    #[must_use]
+    pub fn stride(&self) -> usize {
+        self.packed.stride()
+    }
+
+    /// Query rows, without padding.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.packed.rows
+    }
+
+    /// Bytes of one token's codes.
+    #[must_use]
+    pub fn row_bytes(&self) -> usize {
+        (self.dim * usize::from(self.bits)).div_ceil(8)
+    }
+
+    /// Scores one document. `centroid_scores` = `[centroids, stride]`, row-major. NaN if a token's centroid is not among them.
+    ///
+    /// # Panics
+    /// If the parts of `tokens` have not the same number of tokens, `id_width` is not 2, 3 or 4, or `centroid_scores` no rows of
+    /// [`stride`](Self::stride).
+    #[must_use]
+    pub fn maxsim(&self, tokens: ResidualTokens<'_>, centroid_scores: &[f32]) -> f32 {
+        let centroids = self.check(tokens, centroid_scores);
+        if self.packed.rows == 0 {
+            return 0.0;
+        }
+        if tokens.is_empty() {
+            return f32::NEG_INFINITY;
+        }
+        let mut maxima = Maxima::new(self.packed.vectors());
+        let sound = match self.isa.kind() {
+            _ => self.scalar(tokens, (centroid_scores, centroids), |vector, _, scores| {
+                scalar::raise(&mut maxima.lanes()[vector], scores);
+            }),
+        };
+        if sound { maxima.sum(self.packed.rows, |_| 1.0) } else { f32::NAN }
+    }
+
+    /// The score of every token for every query row: `out` = `[tokens, stride]`, row-major; columns past the query's rows hold what
+    /// `centroid_scores` has there. All NaN if a token's centroid is not among `centroid_scores`.
+    ///
+    /// # Panics
+    /// As [`maxsim`](Self::maxsim); if `out` is not `tokens.len() · stride()` numbers.
+    pub fn token_scores(&self, tokens: ResidualTokens<'_>, centroid_scores: &[f32], out: &mut [f32]) {
+        let centroids = self.check(tokens, centroid_scores);
+        let stride = self.stride();
+        assert_eq!(
+            out.len(),
+            tokens.len() * stride,
+            "token_scores: one number per token and padded query row"
+        );
+        if out.is_empty() {
+            return;
+        }
+        let sound = match self.isa.kind() {
+            _ => self.scalar(tokens, (centroid_scores, centroids), |vector, token, scores| {
+                out[token * stride + vector * 16..][..16].copy_from_slice(&scores);
+            }),
+        };
+        if !sound {
+            out.fill(f32::NAN);
+        }
+    }
+
+    /// Checks the shapes and returns the number of centroids.
+    fn check(&self, tokens: ResidualTokens<'_>, centroid_scores: &[f32]) -> usize {
+        let width = usize::from(tokens.id_width);
+        assert!((2..=4).contains(&width), "a centroid id has 2, 3 or 4 bytes, not {width}");
+        assert_eq!(tokens.centroid_ids.len(), tokens.len() * width, "one centroid id per token");
+        assert_eq!(tokens.codes.len(), tokens.len() * self.row_bytes(), "one row of codes per token");
+        if self.packed.rows == 0 {
+            return 0;
+        }
+        super::maxima::row_count(centroid_scores.len(), self.stride())
+    }
+
+    /// Hands the scores of each token for each 16 query rows to `each`; false if a centroid does not exist.
+    fn scalar(
+        &self,
+        tokens: ResidualTokens<'_>,
+        (centroid_scores, centroids): (&[f32], usize),
+        mut each: impl FnMut(usize, usize, [f32; 16]),
+    ) -> bool {
+        let mut pairs = vec![[0i16; 2]; self.packed.groups];
+        for (token, row) in tokens.codes.chunks_exact(self.row_bytes()).enumerate() {
+            let centroid = tokens.centroid(token) as usize;
+            if centroid >= centroids {
+                return false;
+            }
+            let scale = self.scale_table[usize::from(tokens.scales[token])];
+            self.expand(row, &mut pairs);
+            for (vector, block) in self.packed.blocks() {
+                let sums = scalar::products_i16(block, &pairs);
+                let centroid = &centroid_scores[centroid * self.stride() + vector * 16..][..16];
+                let score = |lane: usize| {
+                    let scaled = sums[lane] as f32 * f32::from_bits(self.scales[vector].0[lane]);
+                    scaled * scale + centroid[lane]
+                };
+                each(vector, token, std::array::from_fn(score));
+            }
+        }
+        true
+    }
+
+    fn expand(&self, codes: &[u8], pairs: &mut [[i16; 2]]) {
+        let (bits, per_byte) = (usize::from(self.bits), 8 / usize::from(self.bits));
+        for (k, value) in pairs.as_flattened_mut().iter_mut().enumerate().take(self.dim) {
+            let code = codes[k / per_byte] >> (k % per_byte * bits) & ((1 << bits) - 1);
+            *value = self.levels[usize::from(code)].into();
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! One row against its centroid: directions to codes, lengths to one number.
+
+use super::levels::Levels;
+
+/// The inner product, in eight partial sums so that it vectorises; the order of additions is fixed.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut sums = [0.0f32; 8];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..8 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let tail: f32 = a_tail.iter().zip(b_tail).map(|(x, y)| x * y).sum();
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + e) + (c + g)) + ((b + f) + (d + h)) + tail
+}
+
+/// Codes residuals; owns the scratch for one row.
+pub(super) struct ResidualCoder<'a> {
+    levels: &'a Levels,
+    /// Scales to try, as multiples of the residual's root mean square.
+    stretches: &'static [f32],
+    residual: Vec<f32>,
+    /// The level of each dimension, in integer steps.
+    directions: Vec<f32>,
+    best: Vec<f32>,
+}
+
+/// Stretches tried: the best scale of a single row scatters around that of all rows, more so with fewer levels.
+fn stretches(bits: u8) -> &'static [f32] {
+    match bits {
+        2 => &[1.0, 0.76, 0.88, 1.12, 1.24],
+        _ => &[1.0, 0.84, 0.92, 1.08],
+    }
+}
+
+impl<'a> ResidualCoder<'a> {
+    pub(super) fn new(levels: &'a Levels, dim: usize) -> Self {
+        let zeros = || vec![0.0; dim];
+        Self {
+            levels,
+            stretches: stretches(levels.bits),
+            residual: zeros(),
+            directions: zeros(),
+            best: zeros(),
+        }
+    }
+
+    /// Chooses a level for every dimension of `row − centroid`, and returns the factor `s` by which they count:
+    /// the code stands for `centroid + s · levels`.
+    ///
+    /// Of several factors for rounding the one with the smallest error wins. `s` is 0 if the row equals its centroid.
+    pub(super) fn encode(&mut self, row: &[f32], centroid: &[f32], codes: &mut [u8]) -> f32 {
+        for ((out, &x), &c) in self.residual.iter_mut().zip(row).zip(centroid) {
+            *out = x - c;
+        }
+        let energy = dot(&self.residual, &self.residual);
+        let step = (energy / row.len() as f32).sqrt() * self.levels.unit;
+        if step < 1e-9 {
+            codes.fill(1 << (self.levels.bits - 1)); // the smallest positive level
+            return 0.0;
+        }
+        let off_sphere = dot(centroid, centroid) - 1.0;
+        let (mut best_error, mut best_scale) = (f32::INFINITY, 0.0);
+        for &stretch in self.stretches {
+            round(&self.residual, 1.0 / (step * stretch), self.levels, &mut self.directions);
+            let square = dot(&self.directions, &self.directions);
+            let along = dot(&self.residual, &self.directions);
+            let scale = unit_scale(square, dot(centroid, &self.directions), off_sphere, along / square);
+            let error = energy - scale * (2.0 * along - scale * square);
+            if error < best_error {
+                (best_error, best_scale) = (error, scale);
+                std::mem::swap(&mut self.best, &mut self.directions);
+            }
+        }
+        self.write_codes(codes);
+        best_scale
+    }
+
+    fn write_codes(&self, codes: &mut [u8]) {
+        let half = 1u8 << (self.levels.bits - 1);
+        let between = self.levels.thresholds;
+        for (code, &level) in codes.iter_mut().zip(&self.best) {
+            let above = between.iter().map(|&threshold| u8::from(level.abs() > threshold)).sum::<u8>();
+            *code = if level < 0.0 { half - 1 - above } else { half + above };
+        }
+    }
+}
+
+/// The nearest level to each `value · factor`, in integer steps.
+fn round(values: &[f32], factor: f32, levels: &Levels, out: &mut [f32]) {
+    match levels.bits {
+        2 => round_with::<1>(values, factor, levels, out),
+        _ => round_with::<7>(values, factor, levels, out),
+    }
+}
+
+fn round_with<const THRESHOLDS: usize>(values: &[f32], factor: f32, levels: &Levels, out: &mut [f32]) {
+    let mut steps = [(0.0, 0.0); THRESHOLDS];
+    for (at, step) in steps.iter_mut().enumerate() {
+        *step = (levels.thresholds[at], levels.magnitudes[at + 1] - levels.magnitudes[at]);
+    }
+    for (out, &value) in out.iter_mut().zip(values) {
+        let scaled = (value * factor).abs();
+        let mut level = levels.magnitudes[0];
+        for &(threshold, rise) in &steps {
+            level += if scaled > threshold { rise } else { 0.0 };
+        }
+        *out = level.copysign(value);
+    }
+}
+
+/// The `s ≥ 0` with `|c + s·l| = 1`, given `|l|²`, `⟨c, l⟩`, `|c|² − 1` and the `s` of least squared error.
+///
+/// A mean of unit vectors lies inside the sphere, so there is exactly one such `s`. Centroids of a single row may lie
+/// outside by the rounding of the centroid: then, and where the solution is further than a factor of 1.5 from
+/// the least squares one, which keeps the length within rounding, the latter serves.
+fn unit_scale(square: f32, cross: f32, off_sphere: f32, least_squares: f32) -> f32 {
+    let discriminant = cross * cross - square * off_sphere;
+    if discriminant < 0.0 {
+        return least_squares.max(0.0);
+    }
+    let root = (discriminant.sqrt() - cross) / square;
+    if root > least_squares * 1.5 || root * 1.5 < least_squares { least_squares.max(0.0) } else { root }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::levels::Histogram;
+    use super::*;
+
+    #[test]
+    fn the_scale_puts_the_sum_on_the_sphere() {
+        let (centroid, level) = ([0.5f32, 0.5, 0.1], [3.0f32, -1.0, 2.0]);
+        let s = unit_scale(dot(&level, &level), dot(&centroid, &level), dot(&centroid, &centroid) - 1.0, 0.12);
+        let sum: Vec<f32> = centroid.iter().zip(&level).map(|(c, l)| c + s * l).collect();
+        assert!((dot(&sum, &sum) - 1.0).abs() < 1e-6, "{s}");
+    }
+
+    #[test]
+    fn codes_are_the_nearest_levels() {
+        for bits in [2, 4] {
+            let levels = Levels::fit(&Histogram::new(), bits);
+            let mut coder = ResidualCoder::new(&levels, 64);
+            let mut row: Vec<f32> = (0..64).map(|at| ((at * 37 + 11) % 64) as f32 - 31.0).collect();
+            crate::types::normalize(&mut row);
+            let mut codes = vec![0; 64];
+            let scale = coder.encode(&row, &vec![0.0; 64], &mut codes);
+            let decoded: Vec<f32> =
+                codes.iter().map(|&code| scale * f32::from(levels.values[usize::from(code)])).collect();
+            assert!((dot(&decoded, &decoded) - 1.0).abs() < 1e-5);
+            assert!(dot(&decoded, &row) > if bits == 2 { 0.93 } else { 0.99 });
+            for (a, b) in decoded.iter().zip(&row) {
+                assert!(a * b >= 0.0, "signs differ");
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What an index is created with, and which model it is opened with.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use lateen_index_format::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage};
+
+use super::Error;
+use crate::encode::{Model, ModelOptions};
+
+/// Settings of a new index; they hold for its whole life.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CreateOptions {
+    /// How token vectors are kept. Default: 4-bit codes if the model makes token vectors.
+    pub token_storage: Option<TokenStorage>,
+    /// How dense vectors are kept. Default: f16 if the model makes dense vectors only.
+    pub dense_storage: Option<DenseStorage>,
+    /// Whether titles, texts and metadata are kept, for showing hits and matching words. Default true.
+    pub store_documents: bool,
+    /// Seed of everything that is random in building. Default 42.
+    pub seed: u64,
+}
+
+impl Default for CreateOptions {
+    fn default() -> Self {
+        Self { token_storage: None, dense_storage: None, store_documents: true, seed: 42 }
+    }
+}
+
+/// Where the model of an existing index comes from.
+#[derive(Debug, Clone)]
+pub enum ModelSource {
+    /// The one that the index names: the bundled model, or the directory it was loaded from.
+    Recorded(ModelOptions),
+    /// This one; it must have the fingerprint that the index names.
+    Given(Arc<Model>),
+}
+
+impl Default for ModelSource {
+    fn default() -> Self {
+        Self::Recorded(ModelOptions::default())
+    }
+}
+
+/// The location by which an index names the compiled-in model.
+const BUNDLED: &str = "bundled";
+
+pub(super) fn settings(model: &Model, options: &CreateOptions) -> Result<IndexSettings, Error> {
+    let not_made = |what| Error::NotMade { model: model.name().to_owned(), what };
+    let token_storage = options.token_storage.unwrap_or(match model.token_dim() {
+        Some(_) => TokenStorage::Residual4,
+        None => TokenStorage::None,
+    });
+    let dense_storage = options.dense_storage.unwrap_or(match model.token_dim() {
+        Some(_) => DenseStorage::None,
+        None => DenseStorage::F16,
+    });
+    let token_dim = match token_storage {
+        TokenStorage::None => 0,
+        _ => model.token_dim().ok_or_else(|| not_made("token vectors"))?,
+    };
+    let dense_dim = match dense_storage {
+        DenseStorage::None => 0,
+        _ => model.dense_dim().ok_or_else(|| not_made("dense vectors"))?,
+    };
+    Ok(IndexSettings {
+        token_dim: token_dim as u32,
+        token_storage,
+        dense_dim: dense_dim as u32,
+        dense_storage,
+        store_documents: options.store_documents,
+        seed: options.seed,
+    })
+}
+
+pub(super) fn identity(model: &Model) -> ModelIdentity {
+    let location = model.location().map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()));
+    ModelIdentity {
+        name: model.name().to_owned(),
+        location: location.map_or_else(|| BUNDLED.to_owned(), |dir| dir.to_string_lossy().into_owned()),
+        fingerprint: model.fingerprint(),
+        description: model.description(),
+    }
+}
+
+pub(super) fn model_of(recorded: &ModelIdentity, source: ModelSource) -> Result<Arc<Model>, Error> {
+    let model = match source {
+        ModelSource::Given(model) => model,
+        ModelSource::Recorded(_) if recorded.location == BUNDLED => Arc::new(Model::bundled()?),
+        ModelSource::Recorded(options) => Arc::new(Model::load(Path::new(&recorded.location), &options)?),
+    };
+    if model.fingerprint() == recorded.fingerprint {
+        return Ok(model);
+    }
+    Err(Error::ModelMismatch { index: recorded.name.clone(), given: model.name().to_owned() })
+}

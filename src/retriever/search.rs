@@ -1,0 +1,155 @@
+//! Searching by text, and saying why.
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::{Answer, AnswerReport, Error, Explanation, Found, Retriever, TokenMatch};
+use crate::corpus::Document;
+use crate::index::Snapshot;
+use crate::search::{SearchOptions, SearchOutcome, explain, search_dense, search_tokens};
+use crate::types::{EncodedTokens, Hit, normalize};
+use lateen_index_format::StoredDocument;
+
+impl Retriever {
+    /// Finds the best documents for `query`, with their texts and matching words.
+    ///
+    /// By late interaction where the index keeps token vectors, by dense vectors otherwise.
+    /// Cost: one run of the model over the query, the search, and reading `k` texts.
+    ///
+    /// # Errors
+    /// [`Error::EmptyQuery`] if the query has no token that the model knows; [`Error`] if the model
+    /// fails or a file of the index is damaged.
+    pub fn search(&self, query: &str, options: &SearchOptions) -> Result<Answer, Error> {
+        let snapshot = self.snapshot();
+        if query.trim().is_empty() {
+            return Err(Error::EmptyQuery);
+        }
+        if snapshot.settings().token_dim == 0 {
+            return self.search_by_vector(&snapshot, query, options);
+        }
+        let start = Instant::now();
+        let encoded = self.model.encode_query_tokens(query)?;
+        let encode_nanos = nanos(start);
+        if encoded.matrix.view().is_empty() {
+            return Err(Error::EmptyQuery);
+        }
+        let outcome = search_tokens(&snapshot, encoded.matrix.view(), options)?;
+        self.answer(&snapshot, outcome, encode_nanos, Some((&encoded, options)))
+    }
+
+    /// [`Retriever::search`] for many queries, in parallel over queries, each on one thread.
+    ///
+    /// # Errors
+    /// The first error of any query.
+    pub fn search_batch(&self, queries: &[&str], options: &SearchOptions) -> Result<Vec<Answer>, Error> {
+        queries.par_iter().map(|query| self.search(query, options)).collect()
+    }
+
+    /// Says which document token answers which query token, for the document `id`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDocument`], [`Error::EmptyQuery`], or what reading the index runs into.
+    pub fn explain(&self, query: &str, id: &str) -> Result<Explanation, Error> {
+        let snapshot = self.snapshot();
+        let doc = snapshot.find(id)?.ok_or_else(|| Error::NoSuchDocument { id: id.to_owned() })?;
+        let encoded = self.model.encode_query_tokens(query)?;
+        if encoded.matrix.view().is_empty() {
+            return Err(Error::EmptyQuery);
+        }
+        let stored = snapshot.stored(doc)?;
+        let matches = self.matches(&snapshot, doc, stored.as_ref(), (&encoded, &SearchOptions::default()))?;
+        let score = matches.iter().map(|found| found.contribution).sum();
+        Ok(Explanation { id: id.to_owned(), score, matches })
+    }
+
+    fn search_by_vector(
+        &self,
+        snapshot: &Snapshot,
+        query: &str,
+        options: &SearchOptions,
+    ) -> Result<Answer, Error> {
+        let start = Instant::now();
+        let mut vectors = self.model.encode_queries_dense(&[query])?;
+        let mut vector = vectors.pop().ok_or(Error::EmptyQuery)?;
+        if !normalize(&mut vector) {
+            return Err(Error::EmptyQuery);
+        }
+        let encode_nanos = nanos(start);
+        let outcome = search_dense(snapshot, &vector, options)?;
+        self.answer(snapshot, outcome, encode_nanos, None)
+    }
+
+    fn answer(
+        &self,
+        snapshot: &Snapshot,
+        outcome: SearchOutcome,
+        encode_nanos: u64,
+        query: Option<(&EncodedTokens, &SearchOptions)>,
+    ) -> Result<Answer, Error> {
+        let start = Instant::now();
+        let hits = outcome.hits.iter().zip(1..).map(|(hit, rank)| self.found(snapshot, hit, rank, query));
+        let hits = hits.collect::<Result<Vec<Found>, Error>>()?;
+        let report = AnswerReport {
+            encode_nanos,
+            search: outcome.report,
+            fetch_nanos: nanos(start),
+            runtime: self.model.runtime().to_string(),
+        };
+        Ok(Answer { hits, report })
+    }
+
+    fn found(
+        &self,
+        snapshot: &Snapshot,
+        hit: &Hit,
+        rank: usize,
+        query: Option<(&EncodedTokens, &SearchOptions)>,
+    ) -> Result<Found, Error> {
+        let document = snapshot.stored(hit.doc)?;
+        let matches = match (query, &document) {
+            (Some(query), Some(stored)) => self.matches(snapshot, hit.doc, Some(stored), query)?,
+            _ => Vec::new(),
+        };
+        let id = snapshot.external_id(hit.doc)?.to_owned();
+        Ok(Found { rank, id, score: hit.score.get(), document, matches })
+    }
+
+    /// Pairs rows of the query with rows of the document, and rows with places in their texts.
+    fn matches(
+        &self,
+        snapshot: &Snapshot,
+        doc: crate::types::DocId,
+        stored: Option<&StoredDocument>,
+        (query, options): (&EncodedTokens, &SearchOptions),
+    ) -> Result<Vec<TokenMatch>, Error> {
+        let rows = explain(snapshot, query.matrix.view(), doc, options.isa)?;
+        let spans = match stored {
+            Some(stored) => self.model.document_spans(&full_text(stored))?,
+            None => Vec::new(),
+        };
+        let place = |spans: &[(u32, u32)], row: usize| spans.get(row).copied().unwrap_or((0, 0));
+        let matches = rows.into_iter().map(|row| TokenMatch {
+            query_span: place(&query.spans, row.query_row),
+            document_span: place(&spans, row.document_row),
+            contribution: row.contribution,
+            similarity: row.similarity,
+        });
+        Ok(matches.collect())
+    }
+}
+
+/// The text that was encoded, from what was stored of it.
+fn full_text(stored: &StoredDocument) -> String {
+    let document = Document {
+        id: String::new(),
+        title: stored.title.clone(),
+        text: stored.text.clone(),
+        metadata: serde_json::Map::new(),
+    };
+    document.full_text().into_owned()
+}
+
+fn nanos(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,201 @@
+//! Documents in: encoded in batches, written, committed.
+
+use std::sync::Arc;
+
+use lateen_index_format::{StoredDocument, TokenStorage};
+
+use super::Error;
+use crate::corpus::{CorpusError, Document};
+use crate::encode::Model;
+use crate::index::{CommitInfo, Index, NewDocument, Writer, WriterOptions};
+
+/// Settings of one writer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct WriteOptions {
+    /// Settings of the index's own writer: memory budget, threads, compression.
+    pub index: WriterOptions,
+    /// Commit after this many new documents. Default: only when told, and when a segment is full.
+    pub commit_every: Option<u64>,
+    /// Documents encoded together. Default 256.
+    pub batch: usize,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self { index: WriterOptions::default(), commit_every: None, batch: 256 }
+    }
+}
+
+/// What has been done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct AddReport {
+    /// Documents with new ids.
+    pub added: u64,
+    /// Documents that replaced others.
+    pub updated: u64,
+    /// Documents that were there already, with the same content: neither encoded nor written.
+    pub unchanged: u64,
+    /// Token vectors written.
+    pub tokens: u64,
+    /// Commits made on the way.
+    pub commits: u64,
+}
+
+/// A report on the way, after each batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Documents read, of whatever kind.
+    pub read: u64,
+    /// Everything else.
+    pub report: AddReport,
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Finish the batch at hand, take no more.
+    Stop,
+}
+
+/// Adds texts to an index. What was not committed when it is dropped is lost; what was, is not.
+#[derive(Debug)]
+pub struct RetrieverWriter {
+    writer: Writer,
+    model: Arc<Model>,
+    pending: Vec<Document>,
+    options: WriteOptions,
+    uncommitted: u64,
+    report: AddReport,
+}
+
+impl RetrieverWriter {
+    pub(super) fn begin(index: &Index, model: Arc<Model>, options: &WriteOptions) -> Result<Self, Error> {
+        let writer = index.writer(options.index.clone())?;
+        let options = options.clone();
+        Ok(Self { writer, model, pending: Vec::new(), options, uncommitted: 0, report: AddReport::default() })
+    }
+
+    /// Adds a document, or replaces the one with its id. A document that is there already with the
+    /// same content is left alone. Encoding happens a batch at a time.
+    ///
+    /// # Errors
+    /// [`Error`] if a document of the batch is refused, the model fails or the disk is full; what was
+    /// committed stays.
+    pub fn add(&mut self, document: Document) -> Result<(), Error> {
+        if self.writer.contains(&document.id)? == Some(document.content_hash()) {
+            self.report.unchanged += 1;
+            return Ok(());
+        }
+        self.pending.push(document);
+        if self.pending.len() >= self.options.batch.max(1) { self.encode_pending() } else { Ok(()) }
+    }
+
+    /// Adds all of `documents`; `progress` is asked after each batch whether to go on.
+    ///
+    /// # Errors
+    /// As [`RetrieverWriter::add`], and the first error of `documents`.
+    pub fn add_all(
+        &mut self,
+        documents: impl Iterator<Item = Result<Document, CorpusError>>,
+        progress: &mut dyn FnMut(&Progress) -> Flow,
+    ) -> Result<AddReport, Error> {
+        let mut read = 0;
+        let step = self.options.batch.max(1) as u64;
+        for document in documents {
+            self.add(document?)?;
+            read += 1;
+            if read % step == 0 && progress(&Progress { read, report: self.report }) == Flow::Stop {
+                break;
+            }
+        }
+        self.encode_pending()?;
+        progress(&Progress { read, report: self.report });
+        Ok(self.report)
+    }
+
+    /// Deletes the document `id`; returns whether there was one.
+    ///
+    /// # Errors
+    /// [`Error`] if the index cannot be read.
+    pub fn delete(&mut self, id: &str) -> Result<bool, Error> {
+        self.encode_pending()?;
+        Ok(self.writer.delete(id)?)
+    }
+
+    /// Makes everything so far durable and visible, in one step: all or nothing.
+    ///
+    /// # Errors
+    /// [`Error`] if a file could not be written or synced; the commit before stays.
+    pub fn commit(&mut self) -> Result<CommitInfo, Error> {
+        self.encode_pending()?;
+        self.uncommitted = 0;
+        self.report.commits += 1;
+        Ok(self.writer.commit()?)
+    }
+
+    /// What this writer has done so far.
+    #[must_use]
+    pub fn report(&self) -> AddReport {
+        self.report
+    }
+
+    fn encode_pending(&mut self) -> Result<(), Error> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let documents = std::mem::take(&mut self.pending);
+        let texts: Vec<_> = documents.iter().map(Document::full_text).collect();
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        let settings = self.writer.settings().clone();
+        let mut tokens = match settings.token_storage {
+            TokenStorage::None => Vec::new(),
+            _ => self.model.encode_document_tokens(&texts)?,
+        }
+        .into_iter();
+        let mut dense = match settings.dense_dim {
+            0 => Vec::new(),
+            _ => self.model.encode_documents_dense(&texts)?,
+        }
+        .into_iter();
+        for document in &documents {
+            let new = NewDocument {
+                id: document.id.clone(),
+                tokens: tokens.next(),
+                dense: dense.next(),
+                stored: settings.store_documents.then(|| stored(document)),
+                content_hash: document.content_hash(),
+            };
+            self.write(new)?;
+        }
+        match self.options.commit_every {
+            Some(every) if self.uncommitted >= every => self.commit().map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&mut self, new: NewDocument) -> Result<(), Error> {
+        let tokens = new.tokens.as_ref().map_or(0, |tokens| tokens.matrix.view().rows());
+        if self.writer.contains(&new.id)?.is_some() {
+            self.report.updated += 1;
+        } else {
+            self.report.added += 1;
+        }
+        self.writer.add(new)?;
+        self.uncommitted += 1;
+        self.report.tokens += tokens as u64;
+        Ok(())
+    }
+}
+
+fn stored(document: &Document) -> StoredDocument {
+    let metadata = match document.metadata.is_empty() {
+        true => String::new(),
+        false => serde_json::Value::Object(document.metadata.clone()).to_string(),
+    };
+    StoredDocument { title: document.title.clone(), text: document.text.clone(), metadata }
+}

@@ -1,0 +1,63 @@
+//! What a search can refuse.
+
+use crate::index::IndexError;
+use crate::quant::QuantError;
+
+/// Why a search gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SearchError {
+    /// The query was made by another model than the index: encode it with the index's own.
+    #[error("the query has {query} dimensions, the index has {index}")]
+    DimensionMismatch {
+        /// Columns of the query.
+        query: usize,
+        /// Dimension that the index was created with.
+        index: usize,
+    },
+    /// Nothing can be found for nothing: give a query with at least one token.
+    #[error("the query has no tokens")]
+    EmptyQuery,
+    /// The index was created without the vectors that this search needs.
+    #[error("the index holds no {what}; create it with them")]
+    NotStored {
+        /// `token vectors` or `dense vectors`.
+        what: &'static str,
+    },
+    /// Two-stage search needs centroids, which indexes of uncompressed tokens do not have.
+    #[error("the two-stage plan needs 2- or 4-bit codes, the index stores {storage}; use the exact plan")]
+    PlanNotPossible {
+        /// How the tokens are stored.
+        storage: &'static str,
+    },
+    /// There is no live document of that number in the snapshot.
+    #[error("the snapshot has no document {doc}")]
+    NoSuchDocument {
+        /// The number asked for.
+        doc: u32,
+    },
+    /// The query vector has a NaN or an infinity at this place.
+    #[error("component {column} of the query is not a finite number")]
+    NotFinite {
+        /// The component, from 0.
+        column: usize,
+    },
+    /// A file of the index could not be read or is damaged.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The codec of a segment does not hold together: the segment is damaged.
+    #[error(transparent)]
+    Codec(#[from] QuantError),
+    /// The pool of the requested number of threads could not be started.
+    #[error("{threads} search threads could not be started")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+    },
+}
+
+impl From<lateen_index_format::FormatError> for SearchError {
+    fn from(error: lateen_index_format::FormatError) -> Self {
+        Self::Index(IndexError::from(error))
+    }
+}

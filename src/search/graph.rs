@@ -1,0 +1,5 @@
+//! Following a stored graph from neighbour to neighbour.
+
+use super::dense::similarity;
+use super::{SearchError, SearchOptions};
+use crate::index::{DenseReader, GraphReader, Segment};

@@ -1,0 +1,119 @@
+//! Which way a segment is searched.
+
+use std::fmt;
+
+use super::{PlanChoice, SearchError, SearchOptions};
+use lateen_index_format::TokenStorage;
+
+/// The way in which hits were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Plan {
+    /// There was nothing to search.
+    Empty,
+    /// Every live document was scored on its uncompressed token vectors.
+    ExactTokens,
+    /// Every live document was scored on its codes.
+    ExactCodes,
+    /// Centroids and inverted lists gave a shortlist, which was scored on its codes.
+    TwoStage,
+    /// Every live document's vector was compared.
+    DenseExact,
+    /// A graph was followed from neighbour to neighbour.
+    DenseGraph,
+}
+
+impl Plan {
+    /// The name that reports and `--json` show.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::ExactTokens => "exact-tokens",
+            Self::ExactCodes => "exact-codes",
+            Self::TwoStage => "two-stage",
+            Self::DenseExact => "dense-exact",
+            Self::DenseGraph => "dense-graph",
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The facts that the choice depends on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub storage: TokenStorage,
+    pub documents: u64,
+    pub tokens: u64,
+    pub centroids: u64,
+    pub query_tokens: u64,
+}
+
+/// Cost of walking one posting, in units of scoring one token of a document.
+const POSTING: f64 = 0.06;
+
+/// Chooses the plan for one segment and says why. Costs are in units of scoring one document token.
+pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, String), SearchError> {
+    let storage = match shape.storage {
+        TokenStorage::Residual2 | TokenStorage::Residual4 => None,
+        TokenStorage::F16 => Some("f16 tokens"),
+        TokenStorage::F32 => Some("f32 tokens"),
+        _ => return Err(SearchError::NotStored { what: "token vectors" }),
+    };
+    match (storage, options.plan) {
+        (Some(storage), PlanChoice::TwoStage) => Err(SearchError::PlanNotPossible { storage }),
+        (Some(storage), _) => Ok((Plan::ExactTokens, format!("{storage} are stored without centroids"))),
+        (None, PlanChoice::Exact) => Ok((Plan::ExactCodes, "asked for".to_owned())),
+        (None, PlanChoice::TwoStage) => Ok((Plan::TwoStage, "asked for".to_owned())),
+        (None, PlanChoice::Auto) => Ok(cheaper(shape, options)),
+    }
+}
+
+fn cheaper(shape: Shape, options: &SearchOptions) -> (Plan, String) {
+    let scan = shape.tokens as f64;
+    let documents = shape.documents.max(1) as f64;
+    let shortlist = (options.candidates() as f64).min(documents) * (scan / documents);
+    let list = scan / (shape.centroids.max(1) as f64);
+    let probed = (options.nprobe() as f64).min(shape.centroids as f64);
+    let postings = shape.query_tokens as f64 * probed * list * POSTING;
+    let staged = shape.centroids as f64 + postings + shortlist;
+    let why = format!("a scan costs {scan:.0} token scores, two stages about {staged:.0}");
+    (if scan <= staged { Plan::ExactCodes } else { Plan::TwoStage }, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(storage: TokenStorage, documents: u64) -> Shape {
+        let tokens = documents * 200;
+        Shape { storage, documents, tokens, centroids: tokens / 64, query_tokens: 32 }
+    }
+
+    #[test]
+    fn small_segments_are_scanned_and_large_ones_are_not() {
+        let plan = |documents| {
+            choose(shape(TokenStorage::Residual4, documents), &SearchOptions::top(10)).unwrap().0
+        };
+        assert_eq!(plan(1), Plan::ExactCodes);
+        assert_eq!(plan(300), Plan::ExactCodes);
+        assert_eq!(plan(5_000), Plan::TwoStage);
+        assert_eq!(plan(1_000_000), Plan::TwoStage);
+    }
+
+    #[test]
+    fn uncompressed_tokens_are_always_scanned() {
+        let (plan, _) = choose(shape(TokenStorage::F16, 100_000), &SearchOptions::default()).unwrap();
+        assert_eq!(plan, Plan::ExactTokens);
+        let asked = SearchOptions { plan: PlanChoice::TwoStage, ..SearchOptions::default() };
+        let refused = choose(shape(TokenStorage::F32, 10), &asked);
+        assert!(matches!(refused, Err(SearchError::PlanNotPossible { storage: "f32 tokens" })));
+        let none = choose(shape(TokenStorage::None, 10), &asked);
+        assert!(matches!(none, Err(SearchError::NotStored { .. })));
+    }
+}

@@ -1,0 +1,87 @@
+//! What a search did, stage by stage.
+
+use std::time::Instant;
+
+use super::{Plan, SearchOptions};
+use crate::index::Snapshot;
+use crate::types::Hit;
+
+/// Hits and how they were found.
+#[derive(Debug, Clone)]
+pub struct SearchOutcome {
+    /// Best first; equal scores by ascending external id.
+    pub hits: Vec<Hit>,
+    /// What was done for them.
+    pub report: SearchReport,
+}
+
+/// What one search looked at, and what that cost.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SearchReport {
+    /// The plan of the segment with the most tokens.
+    pub plan: Plan,
+    /// Why that plan: the estimates that were compared, or who asked for it.
+    pub why: String,
+    /// Instruction set of the kernels.
+    pub kernel: &'static str,
+    /// Numbers the final scores were computed with.
+    pub precision: &'static str,
+    /// Segments searched.
+    pub segments: usize,
+    /// Live documents of the snapshot.
+    pub documents: u64,
+    /// Centroids walked per query token and segment; 0 if none.
+    pub nprobe: usize,
+    /// Length of the shortlist asked for, per segment; 0 if every document was scored.
+    pub candidates: usize,
+    /// The stages in order, summed over segments.
+    pub stages: Vec<StageReport>,
+}
+
+impl SearchReport {
+    /// The report of a search that has not looked at anything yet.
+    pub(super) fn begin(snapshot: &Snapshot, options: &SearchOptions) -> Self {
+        Self {
+            plan: Plan::Empty,
+            why: "the index is empty".to_owned(),
+            kernel: options.isa.name(),
+            precision: "none",
+            segments: snapshot.segments().len(),
+            documents: snapshot.documents(),
+            nprobe: 0,
+            candidates: 0,
+            stages: Vec::new(),
+        }
+    }
+
+    /// Time of all stages together, in nanoseconds.
+    #[must_use]
+    pub fn nanos(&self) -> u64 {
+        self.stages.iter().map(|stage| stage.nanos).sum()
+    }
+
+    pub(super) fn record(&mut self, name: &'static str, since: Instant, examined: u64, kept: u64) {
+        let nanos = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        if let Some(stage) = self.stages.iter_mut().find(|stage| stage.name == name) {
+            stage.nanos += nanos;
+            stage.examined += examined;
+            stage.kept += kept;
+        } else {
+            self.stages.push(StageReport { name, nanos, examined, kept });
+        }
+    }
+}
+
+/// One stage of a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StageReport {
+    /// `centroids`, `lists`, `rescore`, `scan`, `graph` or `select`.
+    pub name: &'static str,
+    /// Wall-clock time in nanoseconds.
+    pub nanos: u64,
+    /// Things looked at: centroids, postings, tokens, vectors or scores.
+    pub examined: u64,
+    /// Things handed to the next stage.
+    pub kept: u64,
+}
