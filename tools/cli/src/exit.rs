@@ -2,6 +2,9 @@
 
 use crate::output::Output;
 use anyhow::Error;
+use lateen::corpus::CorpusError;
+use lateen::encode::EncodeError;
+use lateen::index::IndexError;
 use lateen::retriever::ErrorKind;
 use std::io;
 use std::process::ExitCode;
@@ -88,4 +91,102 @@ fn is_broken_pipe(error: &Error) -> bool {
 /// The code of the first cause that knows what it is.
 pub fn code_of(error: &Error) -> u8 {
     error.chain().find_map(code_of_cause).unwrap_or(BAD_DATA)
+}
+
+/// What one error of a chain says about the exit code; wrappers say nothing.
+fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if cause.is::<Usage>() {
+        return Some(USAGE);
+    }
+    if cause.is::<BadData>() {
+        return Some(BAD_DATA);
+    }
+    if let Some(error) = cause.downcast_ref::<lateen::retriever::Error>() {
+        return of_kind(error.kind());
+    }
+    if let Some(error) = cause.downcast_ref::<CorpusError>() {
+        return of_corpus(error);
+    }
+    if let Some(error) = cause.downcast_ref::<IndexError>() {
+        return of_index(error);
+    }
+    if let Some(error) = cause.downcast_ref::<EncodeError>() {
+        return of_encode(error);
+    }
+    cause.downcast_ref::<io::Error>().map(of_io)
+}
+
+fn of_kind(kind: ErrorKind) -> Option<u8> {
+    match kind {
+        ErrorKind::Usage => Some(USAGE),
+        ErrorKind::Locked => Some(LOCKED),
+        ErrorKind::Damaged => Some(BAD_DATA),
+        // Their causes know more: a file that is not there is not a damaged one.
+        _ => None,
+    }
+}
+
+fn of_corpus(error: &CorpusError) -> Option<u8> {
+    match error {
+        CorpusError::Open { source, .. } => Some(of_io(source)),
+        CorpusError::UnknownFormat { .. } | CorpusError::WrongKind { .. } | CorpusError::NoFiles { .. } => Some(USAGE),
+        _ => Some(BAD_DATA),
+    }
+}
+
+fn of_index(error: &IndexError) -> Option<u8> {
+    match error {
+        IndexError::NoIndex { .. } | IndexError::AlreadyExists { .. } | IndexError::InvalidSettings { .. } => Some(USAGE),
+        IndexError::Locked { .. } => Some(LOCKED),
+        _ => Some(BAD_DATA),
+    }
+}
+
+fn of_encode(error: &EncodeError) -> Option<u8> {
+    match error {
+        EncodeError::MissingFile { .. }
+        | EncodeError::NoGraph { .. }
+        | EncodeError::UnknownLayout { .. }
+        | EncodeError::RuntimeNotFound { .. }
+        | EncodeError::RuntimeNotCompiled { .. }
+        | EncodeError::Unsupported { .. } => Some(USAGE),
+        EncodeError::Unreadable { source, .. } => Some(of_io(source)),
+        _ => Some(BAD_DATA),
+    }
+}
+
+fn of_io(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::NotFound { USAGE } else { BAD_DATA }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    fn code(error: impl std::error::Error + Send + Sync + 'static) -> u8 {
+        code_of(&Err::<(), _>(error).context("doing something").unwrap_err())
+    }
+
+    #[test]
+    fn every_kind_of_trouble_has_its_code() {
+        let file = || std::path::PathBuf::from("x");
+        assert_eq!(code(Usage("x".into())), USAGE);
+        assert_eq!(code(BadData("x".into())), BAD_DATA);
+        assert_eq!(code(io::Error::from(io::ErrorKind::NotFound)), USAGE);
+        assert_eq!(code(io::Error::from(io::ErrorKind::StorageFull)), BAD_DATA);
+        assert_eq!(code(IndexError::NoIndex { dir: file() }), USAGE);
+        assert_eq!(code(IndexError::Locked { file: file() }), LOCKED);
+        assert_eq!(code(lateen::retriever::Error::from(IndexError::Locked { file: file() })), LOCKED);
+        assert_eq!(code(lateen::retriever::Error::EmptyQuery), USAGE);
+        assert_eq!(code(CorpusError::UnknownFormat { file: "x".into() }), USAGE);
+        assert_eq!(code(CorpusError::Empty { file: "x".into(), what: "document", skipped: 0 }), BAD_DATA);
+        assert_eq!(code(EncodeError::UnknownLayout { directory: file() }), USAGE);
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_error() {
+        let error = Err::<(), _>(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing").unwrap_err();
+        assert!(is_broken_pipe(&error));
+    }
 }

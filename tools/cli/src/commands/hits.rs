@@ -59,6 +59,9 @@ pub struct HitRow {
 pub struct MatchRow {
     pub query: (u32, u32),
     pub document: (u32, u32),
+    /// What the pair adds to the score.
+    pub contribution: f32,
+    /// Cosine of their vectors.
     pub similarity: f32,
 }
 
@@ -83,6 +86,7 @@ impl From<Found> for HitRow {
         let row = |found: lateen::retriever::TokenMatch| MatchRow {
             query: found.query_span,
             document: found.document_span,
+            contribution: found.contribution,
             similarity: found.similarity,
         };
         let matches = found.matches.into_iter().map(row).collect();

@@ -31,7 +31,7 @@ pub struct Index {
     /// Bits per component of a token vector: 2 and 4 are codes, 16 and 32 floats [default: 4]
     #[arg(long, value_enum)]
     bits: Option<Bits>,
-    /// How dense vectors are stored, if the model has them [default: f32]
+    /// How dense vectors are stored, if the model has them [default: f16 if it has no others]
     #[arg(long, value_enum, value_name = "TYPE")]
     dense: Option<Dense>,
     /// Keep no text in the index: hits then have ids and scores only
@@ -108,12 +108,10 @@ impl Index {
     }
 
     fn create_options(&self) -> CreateOptions {
-        let mut options = CreateOptions {
-            token_storage: self.bits.map(Bits::storage),
-            dense_storage: self.dense.map(Dense::storage),
-            store_documents: !self.no_store,
-            ..CreateOptions::default()
-        };
+        let mut options = CreateOptions::default();
+        options.token_storage = self.bits.map(Bits::storage);
+        options.dense_storage = self.dense.map(Dense::storage);
+        options.store_documents = !self.no_store;
         if let Some(seed) = self.seed {
             options.seed = seed;
         }

@@ -8,9 +8,9 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::size;
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use lateen::corpus::{Queries, ReadOptions};
-use lateen::rerank::{Candidate, CrossEncoderJudge, Judge, LongDocument, RerankOptions, rerank};
+use lateen::rerank::{Candidate, CrossEncoderJudge, Judge, RerankOptions, rerank};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -49,22 +49,12 @@ pub struct Rerank {
     /// Judge no longer than this for each query
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     time_budget: Option<Duration>,
-    /// Documents longer than the model reads: cut them, or judge slices and take the best
-    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
-    long: Long,
     #[command(flatten)]
     format: HitFormat,
     #[command(flatten)]
     input: Input,
     #[command(flatten)]
     engine: Engine,
-}
-
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub enum Long {
-    #[default]
-    Truncate,
-    MaxSlice,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -115,11 +105,10 @@ impl Rerank {
     }
 
     fn options(&self) -> RerankOptions {
-        let long = match self.long {
-            Long::Truncate => LongDocument::Truncate,
-            Long::MaxSlice => LongDocument::MaxSlice,
-        };
-        RerankOptions { top: self.judge as usize, time_budget: self.time_budget, long, ..RerankOptions::default() }
+        let mut options = RerankOptions::default();
+        options.top = self.judge as usize;
+        options.time_budget = self.time_budget;
+        options
     }
 
     fn tasks(&self) -> anyhow::Result<Vec<Task>> {

@@ -91,8 +91,13 @@ impl Tuning {
                 Err(error) => return usage(format!("--kernel {name}: {error}")),
             },
         };
-        let (nprobe, candidates) = (self.nprobe, self.candidates);
-        Ok(SearchOptions { k, plan, nprobe, candidates, isa, threads, ..SearchOptions::default() })
+        let mut options = SearchOptions::top(k);
+        options.plan = plan;
+        options.nprobe = self.nprobe;
+        options.candidates = self.candidates;
+        options.isa = isa;
+        options.threads = threads;
+        Ok(options)
     }
 
     /// Exact scores, whatever else is asked for.
@@ -122,6 +127,8 @@ struct ReportBody<'a> {
     runtime: &'a str,
     segments: usize,
     documents: u64,
+    nprobe: usize,
+    candidates: usize,
     milliseconds: f64,
     stages: Vec<StageBody>,
 }
@@ -224,9 +231,11 @@ impl<'a> ReportBody<'a> {
             why: &search.why,
             kernel: search.kernel,
             precision: search.precision,
-            runtime: &report.runtime.name,
+            runtime: &report.runtime,
             segments: search.segments,
             documents: search.documents,
+            nprobe: search.nprobe,
+            candidates: search.candidates,
             milliseconds: stages.iter().map(|stage| stage.milliseconds).sum(),
             stages,
         }
@@ -243,7 +252,7 @@ fn explain(output: &mut Output, query: &Query, hit: &HitRow) -> anyhow::Result<(
             crate::text::plain(word.unwrap_or("(mark)")).into_owned()
         };
         let (asked, found) = (word(&query.text, row.query), word(&full, row.document));
-        output.line(format_args!("     {:>7.4}  {asked} → {found}", row.similarity))?;
+        output.line(format_args!("     {:>8.4}  {asked} → {found}  ({:.3})", row.contribution, row.similarity))?;
     }
     Ok(())
 }

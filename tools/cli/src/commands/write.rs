@@ -51,7 +51,7 @@ pub fn write(
     let progress = Progress::start(output, documents.total());
     let place = documents.place();
     let result = writer.add_all(documents.by_ref(), &mut |state| {
-        progress.set(place.get(), state.documents, "document");
+        progress.set(place.get(), state.read, "document");
         if interrupt::requested() { Flow::Stop } else { Flow::Continue }
     });
     drop(progress);
@@ -98,7 +98,7 @@ fn say(
         updated: report.updated,
         unchanged: report.unchanged,
         skipped,
-        truncated: report.truncated,
+        truncated: retriever.model().statistics().truncated,
         tokens: report.tokens,
         seconds: start.elapsed().as_secs_f64(),
         interrupted: interrupt::requested(),
@@ -140,11 +140,10 @@ fn summary(written: &Written) -> String {
 impl Write {
     /// The library's options.
     pub fn options(&self, threads: usize) -> WriteOptions {
-        WriteOptions {
-            memory_budget: self.memory_budget,
-            threads,
-            commit_every: Some(self.commit_every),
-            ..WriteOptions::default()
-        }
+        let mut options = WriteOptions::default();
+        options.index.memory_budget = self.memory_budget;
+        options.index.threads = threads;
+        options.commit_every = Some(self.commit_every);
+        options
     }
 }
