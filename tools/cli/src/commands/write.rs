@@ -141,7 +141,7 @@ impl Write {
     /// The library's options.
     pub fn options(&self, threads: usize) -> WriteOptions {
         let mut options = WriteOptions::default();
-        options.index.memory_budget = self.memory_budget;
+        options.index.memory_budget_bytes = self.memory_budget;
         options.index.threads = threads;
         options.commit_every = Some(self.commit_every);
         options
