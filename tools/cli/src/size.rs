@@ -34,9 +34,14 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.1} TiB")
 }
 
-/// `1 document`, `1,234 documents`.
+/// `1 document`, `1,234 documents`, `2 queries`.
 pub fn count(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+    let number_word = grouped(number);
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("{number_word} {noun}"),
+        (_, Some(stem)) => format!("{number_word} {stem}ies"),
+        (_, None) => format!("{number_word} {noun}s"),
+    }
 }
 
 /// `1,234,567`.
@@ -87,6 +92,7 @@ mod tests {
         assert_eq!(bytes(12), "12 B");
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(count(1, "document"), "1 document");
+        assert_eq!(count(2, "query"), "2 queries");
         assert_eq!(count(1_234_567, "token"), "1,234,567 tokens");
         assert_eq!(nanos(1_500_000), "1.5 ms");
         assert_eq!(nanos(870_000), "870 µs");
