@@ -1,1 +1,3 @@
 //! Text to matrices.
+
+pub mod export;

@@ -16,7 +16,6 @@ use std::fmt;
 pub struct Isa(Kind);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(dead_code)]
 pub(super) enum Kind {
     Scalar,
     #[cfg(target_arch = "x86_64")]
@@ -52,9 +51,8 @@ impl Isa {
     /// All instruction sets of this processor, worst first. Never empty.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        #[allow(unused_mut)]
+        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
         let mut found = vec![Self::SCALAR];
-        #[cfg(any())]
         #[cfg(target_arch = "x86_64")]
         {
             use std::arch::is_x86_feature_detected as has;

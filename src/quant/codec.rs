@@ -6,7 +6,7 @@ use super::clustering::cluster;
 use super::fixed::RotatedRows;
 use super::levels::{Histogram, Levels};
 use super::residual::{ResidualCoder, dot};
-use super::{QuantError, Rotation, TokenRows, check_rows, pack, row_bytes, unpack};
+use super::{QuantError, Rotation, TokenRows, check_rows, pack, row_bytes, scale_table, unpack};
 
 /// How [`ResidualCodec::build`] works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,10 +239,7 @@ impl ResidualCodec {
     /// What each scale byte stands for: `2^(scale_log2_min + s · scale_log2_step)`.
     #[must_use]
     pub fn scale_table(&self) -> [f32; 256] {
-        std::array::from_fn(|s| {
-            let log2 = f64::from(self.scale_log2_min) + s as f64 * f64::from(self.scale_log2_step);
-            log2.exp2() as f32
-        })
+        scale_table(self.scale_log2_min, self.scale_log2_step)
     }
 
     /// Bytes of one token's codes.

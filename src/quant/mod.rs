@@ -12,6 +12,7 @@ mod random;
 mod residual;
 mod rotation;
 mod rows;
+mod scales;
 
 use rayon::prelude::*;
 
@@ -21,6 +22,7 @@ pub use kmeans::{KMeans, KMeansOptions, spherical_kmeans};
 pub use packing::{pack, row_bytes, unpack};
 pub use rotation::Rotation;
 pub use rows::TokenRows;
+pub use scales::scale_table;
 
 /// How far from 1 the length of a row may be; half floats stay below a tenth of it.
 const UNIT_TOLERANCE: f32 = 0.01;

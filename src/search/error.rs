@@ -1,7 +1,7 @@
 //! What a search can refuse.
 
 use crate::index::IndexError;
-use crate::quant::QuantError;
+use crate::types::MatrixError;
 
 /// Why a search gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -42,22 +42,16 @@ pub enum SearchError {
         /// The component, from 0.
         column: usize,
     },
+    /// The numbers of the query are too large to compute with: scale them down.
+    #[error("the rotated query overflows: {0}")]
+    Query(#[source] MatrixError),
     /// A file of the index could not be read or is damaged.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// The codec of a segment does not hold together: the segment is damaged.
-    #[error(transparent)]
-    Codec(#[from] QuantError),
     /// The pool of the requested number of threads could not be started.
     #[error("{threads} search threads could not be started")]
     Threads {
         /// How many were asked for.
         threads: usize,
     },
-}
-
-impl From<lateen_index_format::FormatError> for SearchError {
-    fn from(error: lateen_index_format::FormatError) -> Self {
-        Self::Index(IndexError::from(error))
-    }
 }

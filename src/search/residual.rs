@@ -9,7 +9,7 @@ use crate::ann::Accumulator;
 use crate::index::{ListsReader, ResidualReader, Segment};
 use crate::kernel::{Isa, QueryI8, ResidualQuery};
 use crate::quant::{Rotation, scale_table};
-use crate::types::{MatrixError, TokenMatrix, TokenMatrixBuf};
+use crate::types::{TokenMatrix, TokenMatrixBuf};
 
 /// Everything about a query that depends on a segment's codec, computed once.
 ///
@@ -30,12 +30,12 @@ impl<'a> Residual<'a> {
     ) -> Result<Self, SearchError> {
         let codes = segment.reader().residual()?.ok_or(SearchError::NotStored { what: "token codes" })?;
         let codec = codes.codec();
-        let rotated = rotate(query, codec.rotation_seed())?;
-        let table = scale_table(codec.scale_log2_min(), codec.scale_log2_step());
-        let packed = ResidualQuery::pack(isa, rotated.view(), codec.bits(), codec.levels(), &table);
+        let rotated = rotate(query, codec.rotation_seed)?;
+        let table = scale_table(codec.scale_log2_min, codec.scale_log2_step);
+        let packed = ResidualQuery::pack(isa, rotated.view(), codec.bits, &codec.levels, &table);
         let centroid_query = QueryI8::pack(isa, rotated.view());
         let mut centroid_scores = vec![0.0; codec.centroid_count() as usize * centroid_query.stride()];
-        centroid_query.scores(codec.centroids(), codec.centroid_scales(), &mut centroid_scores);
+        centroid_query.scores(codec.centroids, codec.centroid_scales, &mut centroid_scores);
         Ok(Self { segment, codes, query: packed, query_tokens: query.rows(), centroid_scores })
     }
 
@@ -115,11 +115,12 @@ impl<'a> Residual<'a> {
     }
 }
 
-fn rotate(query: TokenMatrix<'_>, seed: u64) -> Result<TokenMatrixBuf, MatrixError> {
+/// Rotations keep lengths, but sums on the way may overflow for numbers near the largest there are.
+fn rotate(query: TokenMatrix<'_>, seed: u64) -> Result<TokenMatrixBuf, SearchError> {
     let rotation = Rotation::new(query.dim(), seed);
     let mut data = query.as_slice().to_vec();
     for row in data.chunks_exact_mut(query.dim()) {
         rotation.apply(row);
     }
-    TokenMatrixBuf::new(data, query.dim())
+    TokenMatrixBuf::new(data, query.dim()).map_err(SearchError::Query)
 }

@@ -1,0 +1,106 @@
+//! Tiles of query rows × tokens, summed in registers.
+
+use super::finish::Finish;
+use super::tokens::{Panel, Rows, Tokens};
+use super::unit::{Unit, rows_of};
+use crate::kernel::packed::Packed;
+
+/// Tokens of the second-largest tile.
+const SMALL: usize = 4;
+
+/// Runs all `tokens` tokens past all query rows in tiles of `T` tokens and hands each tile's sums to `finish`.
+///
+/// A block of the query is `FULL` registers, the last may be `HALF`. The last tile of a document may overlap the one before:
+/// what `finish` does may be done twice.
+///
+/// # Safety
+/// The processor has `U`'s instructions; `source` has `tokens` tokens of `query.groups` groups;
+/// `finish` accepts these vectors and tokens.
+#[inline(always)]
+pub(super) unsafe fn run<U: Unit, const FULL: usize, const HALF: usize, const T: usize>(
+    query: &Packed,
+    tokens: usize,
+    source: &impl Tokens,
+    finish: &mut impl Finish,
+) {
+    let mut panel = Panel::new(if source.needs_panel() { query.groups } else { 0 }, T);
+    let mut first = 0;
+    // SAFETY (all calls): the caller's promises; `first + T`, `at + SMALL`, `t + 1` are at most `tokens`.
+    while tokens - first >= T {
+        unsafe { tile::<U, FULL, HALF, T>(query, first, source, finish, &mut panel) };
+        first += T;
+    }
+    if tokens >= SMALL {
+        while first < tokens {
+            let at = first.min(tokens - SMALL);
+            unsafe { tile::<U, FULL, HALF, SMALL>(query, at, source, finish, &mut panel) };
+            first = at + SMALL;
+        }
+    }
+    for t in first..tokens {
+        unsafe { tile::<U, FULL, HALF, 1>(query, t, source, finish, &mut panel) };
+    }
+}
+
+#[inline(always)]
+unsafe fn tile<U: Unit, const FULL: usize, const HALF: usize, const T: usize>(
+    query: &Packed,
+    first: usize,
+    source: &impl Tokens,
+    finish: &mut impl Finish,
+    panel: &mut Panel,
+) {
+    // SAFETY (all calls): the caller's promises; a block has `FULL` registers of `U` if it has `width` vectors, `HALF` otherwise.
+    let rows = unsafe { source.rows::<T>(first, panel) };
+    for (vector, block) in query.blocks() {
+        let start = rows_of(&query.start()[vector..]);
+        if block.len() == query.width * query.groups {
+            let sums = unsafe { sums::<U, FULL, T>(rows_of(block), start, rows) };
+            unsafe { finish.finish::<U, FULL, T>(vector, first, &sums) };
+        } else {
+            let sums = unsafe { sums::<U, HALF, T>(rows_of(block), start, rows) };
+            unsafe { finish.finish::<U, HALF, T>(vector, first, &sums) };
+        }
+    }
+}
+
+/// `sums[t][v] = start[v] + Σ_g query[g][v] · rows[t][g]`.
+///
+/// # Safety
+/// `block` has a `V`-register row for each of the rows' groups, the last of which may be partly filled; `start` has `V` registers.
+#[inline(always)]
+unsafe fn sums<U: Unit, const V: usize, const T: usize>(
+    block: *const u32,
+    start: *const u32,
+    rows: Rows,
+) -> [[U::Sums; V]; T] {
+    // SAFETY: `start` has `V` registers.
+    let start: [U::Sums; V] = std::array::from_fn(|v| unsafe { U::start(start.add(v * U::LANES)) });
+    let mut sums = [start; T];
+    for g in 0..rows.groups {
+        // SAFETY: group `g` of `V` registers, of which there are `rows.groups` or one more.
+        let query: [U::Query; V] =
+            std::array::from_fn(|v| unsafe { U::query(block.add((g * V + v) * U::LANES)) });
+        rows.prefetch(g);
+        for (t, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: token `t < T` of the tile has full group `g`.
+            let token = unsafe { U::group(rows.group(t, g)) };
+            for (sum, query) in sums.iter_mut().zip(query) {
+                // SAFETY: the processor has `U`'s instructions.
+                *sum = unsafe { U::step(*sum, query, token) };
+            }
+        }
+    }
+    if rows.tail > 0 {
+        for (t, sums) in sums.iter_mut().enumerate() {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: a row with a tail has a query group for it, and the tail's bytes are the token's.
+                unsafe {
+                    let query = U::query(block.add((rows.groups * V + v) * U::LANES));
+                    *sum = U::step(*sum, query, U::group(rows.tail(t)));
+                }
+            }
+        }
+    }
+    sums
+}
