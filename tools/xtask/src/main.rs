@@ -1,2 +1,35 @@
-//! The repository commands.
-fn main() {}
+//! The repository's own commands: `cargo xtask demo`, `cargo xtask test`.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![forbid(unsafe_code)]
+
+mod build;
+mod demo;
+mod fetch;
+mod process;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// The commands of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Xtask {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build the release binary, index the sample corpus, and search it
+    Demo(demo::Demo),
+    /// Fetch what the tests need, then run every test
+    Test(test::Test),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Xtask::parse().command {
+        Command::Demo(demo) => demo.run(),
+        Command::Test(test) => test.run(),
+    }
+}

@@ -1,0 +1,258 @@
+use super::hits::{Format, HitFormat, HitRow};
+use super::model_choice::{ModelChoice, tell};
+use super::queries::{Query, QueryChoice};
+use crate::exit::{Outcome, usage};
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::size;
+use clap::{Args, ValueEnum};
+use lateen::kernel::Isa;
+use lateen::retriever::{Answer, AnswerReport, Retriever};
+use lateen::search::{PlanChoice, SearchOptions};
+use serde::Serialize;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  lateen search my.lateen how do tides work
+  lateen search my.lateen tides -k 3 --json
+  lateen search my.lateen --queries queries.jsonl -k 100 --format trec > run.trec";
+
+/// Queries that are searched together: many enough for all cores, few enough to stop between.
+const BATCH: usize = 64;
+
+/// Find the documents that fit a query
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Search {
+    /// The index
+    index: PathBuf,
+    #[command(flatten)]
+    queries: QueryChoice,
+    /// How many documents to find
+    #[arg(short, long = "top", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    k: u32,
+    /// Say how each hit got its score: which word of it fits each word of the query, and how well
+    #[arg(long)]
+    explain: bool,
+    #[command(flatten)]
+    tuning: Tuning,
+    #[command(flatten)]
+    format: HitFormat,
+    #[command(flatten)]
+    model: ModelChoice,
+}
+
+/// How the index is searched; what is not given is planned.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Search")]
+pub struct Tuning {
+    /// auto plans; exact scores every document; two-stage scores the candidates of a first stage
+    #[arg(long, value_enum, default_value_t, value_name = "PLAN")]
+    plan: Plan,
+    /// Centroids looked at for each query token (two-stage)
+    #[arg(long, value_name = "N", value_parser = positive)]
+    nprobe: Option<usize>,
+    /// Documents scored in the second stage (two-stage)
+    #[arg(long, value_name = "N", value_parser = positive)]
+    candidates: Option<usize>,
+    /// Instruction set: scalar, avx2, avx512, avx512-vnni [default: the best of this machine]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    kernel: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum Plan {
+    #[default]
+    Auto,
+    Exact,
+    TwoStage,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("write a number from 1".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+impl Tuning {
+    /// The library's options.
+    pub fn options(&self, k: usize, threads: usize) -> anyhow::Result<SearchOptions> {
+        let plan = match self.plan {
+            Plan::Auto => PlanChoice::Auto,
+            Plan::Exact => PlanChoice::Exact,
+            Plan::TwoStage => PlanChoice::TwoStage,
+        };
+        let isa = match &self.kernel {
+            None => Isa::detect(),
+            Some(name) => match Isa::named(name) {
+                Ok(isa) => isa,
+                Err(error) => return usage(format!("--kernel {name}: {error}")),
+            },
+        };
+        let mut options = SearchOptions::top(k);
+        options.plan = plan;
+        options.nprobe = self.nprobe;
+        options.candidates = self.candidates;
+        options.isa = isa;
+        options.threads = threads;
+        Ok(options)
+    }
+
+    /// Exact scores, whatever else is asked for.
+    pub fn exact(mut self, exact: bool) -> Self {
+        if exact {
+            self.plan = Plan::Exact;
+        }
+        self
+    }
+}
+
+/// What is told of one query's answer.
+#[derive(Serialize)]
+struct AnswerBody<'a> {
+    query_id: Option<&'a str>,
+    query: &'a str,
+    hits: &'a [HitRow],
+    report: ReportBody<'a>,
+}
+
+#[derive(Serialize)]
+struct ReportBody<'a> {
+    plan: &'static str,
+    why: &'a str,
+    kernel: &'static str,
+    precision: &'static str,
+    runtime: &'a str,
+    segments: usize,
+    documents: u64,
+    nprobe: usize,
+    candidates: usize,
+    milliseconds: f64,
+    stages: Vec<StageBody>,
+}
+
+#[derive(Serialize)]
+struct StageBody {
+    name: &'static str,
+    milliseconds: f64,
+    examined: u64,
+    kept: u64,
+}
+
+impl Search {
+    pub fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
+        if self.explain && !matches!(self.format.chosen(output), Format::Text) {
+            return usage("--explain is for --format text; json and jsonl hold the matches of every hit anyway");
+        }
+        let options = self.tuning.options(self.k as usize, self.model.engine.threads)?;
+        let queries = self.queries.read()?;
+        let retriever = Retriever::open(&self.index, self.model.source()?)?;
+        tell(output, retriever.model());
+        let progress = Progress::start(output, Some(queries.len() as u64));
+        let (mut found, mut done) = (0, 0);
+        for batch in queries.chunks(BATCH) {
+            let texts: Vec<&str> = batch.iter().map(|query| query.text.as_str()).collect();
+            let answers = if let [text] = texts[..] {
+                vec![retriever.search(text, &options)?]
+            } else {
+                retriever.search_batch(&texts, &options)?
+            };
+            for (query, answer) in batch.iter().zip(answers) {
+                found += answer.hits.len();
+                self.write(output, query, answer)?;
+            }
+            done += batch.len() as u64;
+            progress.set(done, done, "query");
+        }
+        drop(progress);
+        if found == 0 {
+            output.note("nothing found");
+            return Ok(Outcome::Nothing);
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn write(&self, output: &mut Output, query: &Query, answer: Answer) -> anyhow::Result<()> {
+        let hits: Vec<HitRow> = answer.hits.into_iter().map(HitRow::from).collect();
+        if self.format.chosen(output) == Format::Json {
+            let report = ReportBody::of(&answer.report);
+            let query_id = query.id.as_deref();
+            output.document("answer", &AnswerBody { query_id, query: &query.text, hits: &hits, report })?;
+            return Ok(());
+        }
+        self.format.write(output, query, &hits)?;
+        if self.explain {
+            for hit in &hits {
+                explain(output, query, hit)?;
+            }
+        }
+        tell_stages(output, &answer.report);
+        Ok(())
+    }
+}
+
+/// Every stage with its time, for people who asked for details.
+fn tell_stages(output: &mut Output, report: &AnswerReport) {
+    let search = &report.search;
+    let facts = format!("{} ({}), {}, {}", search.plan.name(), search.why, search.kernel, search.precision);
+    output.detail(format_args!("plan: {facts}"));
+    for stage in stages(report) {
+        let counts = match (stage.examined, stage.kept) {
+            (0, 0) => String::new(),
+            (examined, kept) => format!("  {} → {}", size::grouped(examined), size::grouped(kept)),
+        };
+        output.detail(format_args!("  {:<12} {:>9.3} ms{counts}", stage.name, stage.milliseconds));
+    }
+}
+
+/// Encoding, the stages of the search, and fetching what was stored, in order.
+fn stages(report: &AnswerReport) -> Vec<StageBody> {
+    let outer = |name, nanos| StageBody { name, milliseconds: size::millis(nanos), examined: 0, kept: 0 };
+    let inner = report.search.stages.iter().map(|stage| StageBody {
+        name: stage.name,
+        milliseconds: size::millis(stage.nanos),
+        examined: stage.examined,
+        kept: stage.kept,
+    });
+    let mut stages = vec![outer("encode", report.encode_nanos)];
+    stages.extend(inner);
+    stages.push(outer("fetch", report.fetch_nanos));
+    stages
+}
+
+impl<'a> ReportBody<'a> {
+    fn of(report: &'a AnswerReport) -> Self {
+        let search = &report.search;
+        let stages = stages(report);
+        Self {
+            plan: search.plan.name(),
+            why: &search.why,
+            kernel: search.kernel,
+            precision: search.precision,
+            runtime: &report.runtime,
+            segments: search.segments,
+            documents: search.documents,
+            nprobe: search.nprobe,
+            candidates: search.candidates,
+            milliseconds: stages.iter().map(|stage| stage.milliseconds).sum(),
+            stages,
+        }
+    }
+}
+
+/// One line for each token of the query: what it found in the document.
+fn explain(output: &mut Output, query: &Query, hit: &HitRow) -> anyhow::Result<()> {
+    let full = hit.full_text();
+    output.line(format_args!("     {}:", crate::text::plain(&hit.id)))?;
+    for row in &hit.matches {
+        let word = |text: &str, span: (u32, u32)| {
+            let word = text.get(span.0 as usize..span.1 as usize).filter(|word| !word.is_empty());
+            crate::text::plain(word.unwrap_or("(mark)")).into_owned()
+        };
+        let (asked, found) = (word(&query.text, row.query), word(&full, row.document));
+        output.line(format_args!("     {:>8.4}  {asked} → {found}  ({:.3})", row.contribution, row.similarity))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+use crate::exit::Outcome;
+use crate::output::{BOLD, Output};
+use crate::size;
+use clap::Args;
+use lateen::index::Index;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Count what an index holds, and how large it is
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  lateen stats my.lateen")]
+pub struct Stats {
+    /// The index
+    index: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    index: &'a Path,
+    generation: u64,
+    documents: u64,
+    deleted: u64,
+    tokens: u64,
+    bytes: u64,
+    bytes_per_token: Option<f64>,
+    segments: u64,
+    sections: Vec<Section>,
+}
+
+#[derive(Serialize)]
+struct Section {
+    name: String,
+    bytes: u64,
+}
+
+impl Stats {
+    pub fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
+        let stats = Index::open(&self.index)?.stats();
+        let body = Body {
+            index: &self.index,
+            generation: stats.generation,
+            documents: stats.documents,
+            deleted: stats.deleted,
+            tokens: stats.tokens,
+            bytes: stats.bytes,
+            bytes_per_token: (stats.tokens > 0).then(|| stats.bytes as f64 / stats.tokens as f64),
+            segments: stats.segments.len() as u64,
+            sections: stats.sections.iter().map(|s| Section { name: s.section.to_string(), bytes: s.bytes }).collect(),
+        };
+        if output.json {
+            output.document("stats", &body)?;
+        } else {
+            body.write(output)?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+impl Body<'_> {
+    fn write(&self, output: &mut Output) -> anyhow::Result<()> {
+        output.line(output.paint(BOLD, self.index.display()))?;
+        let deleted = match self.deleted {
+            0 => String::new(),
+            count => format!(" ({} deleted, not yet compacted)", size::grouped(count)),
+        };
+        output.line(format_args!("documents   {}{deleted}", size::grouped(self.documents)))?;
+        output.line(format_args!("tokens      {}", size::grouped(self.tokens)))?;
+        let each = self.bytes_per_token.map_or_else(String::new, |each| format!(", {each:.1} B a token"));
+        output.line(format_args!("size        {}{each}", size::bytes(self.bytes)))?;
+        output.line(format_args!("segments    {}", size::grouped(self.segments)))?;
+        output.line(format_args!("generation  {}", self.generation))?;
+        for section in self.sections.iter().filter(|section| section.bytes > 0) {
+            output.line(format_args!("  {:<20} {:>12}", section.name, size::bytes(section.bytes)))?;
+        }
+        Ok(())
+    }
+}
