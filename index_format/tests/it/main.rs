@@ -9,6 +9,7 @@ mod golden;
 mod hostile;
 mod round_trip;
 mod sample;
+mod seeds;
 mod smoke;
 mod specification;
 mod writer;
