@@ -101,7 +101,7 @@ fn float_maxsim_agrees_with_f64_on_every_isa() {
         let exact = reference(&wide(&query), &wide(document), dim);
         let exact_f16 = reference(&wide(&query), &f16s.iter().map(|x| x.to_f64()).collect::<Vec<_>>(), dim);
         let exact_bf16 = reference(&rounded, &bf16s.iter().map(|x| x.to_f64()).collect::<Vec<_>>(), dim);
-        for isa in Isa::available() {
+        for isa in Isa::every() {
             let what = format!("{isa} dim {dim} rows {rows} tokens {tokens}");
             let packed = QueryF32::pack(isa, matrix(&query, dim));
             assert_close(packed.maxsim(document), exact, dim, &format!("f32 {what}"));
@@ -121,7 +121,7 @@ fn integer_maxsim_is_the_same_on_every_isa() {
         let (document, scales) = (&odd[1..], random.floats(tokens));
         let quantised = QuantisedRows::new(matrix(&query, dim));
         let expected = i8_products(&quantised, document, &scales);
-        for isa in Isa::available() {
+        for isa in Isa::every() {
             let what = format!("{isa} dim {dim} rows {rows} tokens {tokens}");
             let packed = QueryI8::pack(isa, matrix(&query, dim));
             let mut out = vec![f32::NAN; tokens * packed.stride()];
@@ -242,7 +242,7 @@ fn residual_maxsim_is_the_same_on_every_isa() {
         let quantised = QuantisedRows::new(matrix(&query, dim));
         let expected = coded.expected(&quantised, &centroid_scores);
         let scalar = coded.pack(Isa::SCALAR, matrix(&query, dim)).maxsim(coded.tokens(), &centroid_scores);
-        for isa in Isa::available() {
+        for isa in Isa::every() {
             let what = format!("{isa} bits {bits} dim {dim} rows {rows} tokens {tokens}");
             let packed = coded.pack(isa, matrix(&query, dim));
             let mut out = vec![f32::NAN; tokens * packed.stride()];
@@ -264,7 +264,7 @@ fn residual_maxsim_is_the_same_on_every_isa() {
 fn a_missing_centroid_is_no_score() {
     let mut random = Random(4);
     let query = random.floats(20 * 64);
-    for isa in Isa::available() {
+    for isa in Isa::every() {
         let mut coded = Coded::new(&mut random, (64, 30), 4);
         let packed = coded.pack(isa, matrix(&query, 64));
         let centroid_scores = random.floats(coded.centroids * packed.stride());
@@ -284,7 +284,7 @@ fn a_missing_centroid_is_no_score() {
 fn integers_at_their_limits_do_not_overflow() {
     let dim = crate::types::MAX_DIM;
     let query = vec![1.0; dim];
-    for isa in Isa::available() {
+    for isa in Isa::every() {
         for value in [i8::MIN, i8::MAX] {
             let packed = QueryI8::pack(isa, matrix(&query, dim));
             let expected = (127 * i32::from(value) * dim as i32) as f32 * (1.0f64 / 127.0) as f32;
@@ -303,7 +303,7 @@ fn integers_at_their_limits_do_not_overflow() {
 #[test]
 fn extreme_magnitudes_stay_numbers() {
     let dim = 40;
-    for isa in Isa::available() {
+    for isa in Isa::every() {
         let huge = vec![f32::MAX / 4.0; dim];
         let tiny = vec![f32::from_bits(1); dim];
         let score = QueryF32::pack(isa, matrix(&huge, dim)).maxsim(&tiny);
@@ -332,7 +332,7 @@ fn ragged_documents_score_as_they_do_alone() {
     let brains: Vec<bf16> = document.iter().map(|&x| bf16::from_f32(x)).collect();
     let bytes: Vec<i8> = document.iter().map(|x| (x * 127.0) as i8).collect();
     let scales = random.floats(70);
-    for isa in Isa::available() {
+    for isa in Isa::every() {
         let f32s = QueryF32::pack(isa, matrix(&query, dim));
         let bf16s = QueryBf16::pack(isa, matrix(&query, dim));
         let i8s = QueryI8::pack(isa, matrix(&query, dim));
@@ -356,7 +356,7 @@ fn ragged_documents_score_as_they_do_alone() {
 
 #[test]
 fn an_empty_query_scores_nothing() {
-    for isa in Isa::available() {
+    for isa in Isa::every() {
         assert_eq!(QueryF32::pack(isa, matrix(&[], 3)).maxsim(&[1.0; 6]), 0.0);
         assert_eq!(QueryF32::pack(isa, matrix(&[], 3)).maxsim(&[]), 0.0);
         assert_eq!(QueryBf16::pack(isa, matrix(&[], 3)).maxsim(&[]), 0.0);
@@ -390,7 +390,7 @@ fn pairs_agree_with_f64_on_every_isa() {
         let (ia, ib) = (bytes(a), bytes(b));
         let sum = |f: &dyn Fn(usize) -> f64| (0..dim).map(f).sum::<f64>();
         let magnitude = sum(&|k| f64::from(a[k] * b[k]).abs());
-        for isa in Isa::available() {
+        for isa in Isa::every() {
             let what = format!("{isa} dim {dim}");
             let exact = sum(&|k| f64::from(a[k]) * f64::from(b[k]));
             assert_close(dot(isa, a, b), (exact, magnitude), dim, &what);
@@ -402,7 +402,7 @@ fn pairs_agree_with_f64_on_every_isa() {
             assert_eq!(dot_i8(isa, &ia, &ib), exact, "{what}");
         }
         let lowest = vec![i8::MIN; dim];
-        for isa in Isa::available() {
+        for isa in Isa::every() {
             assert_eq!(dot_i8(isa, &lowest, &lowest), 16_384 * dim as i32, "{isa} dim {dim}");
         }
     }
@@ -424,7 +424,7 @@ proptest! {
             let bytes = QueryI8::pack(isa, query).maxsim(&document, &scales);
             (bytes, coded.pack(isa, query).maxsim(coded.tokens(), &centroid_scores))
         };
-        for isa in Isa::available() {
+        for isa in Isa::every() {
             prop_assert_eq!(of(isa), of(Isa::SCALAR), "{}", isa);
         }
     }

@@ -36,12 +36,15 @@ trait Job {
 
 /// Does `job` with the machine of `isa`; `None` if that is plain Rust.
 fn dispatch<J: Job>(isa: Isa, job: J) -> Option<J::Output> {
-    // SAFETY (all): an `Isa` other than the scalar one exists only if detection found its features on this processor.
     match isa.kind() {
         Kind::Scalar => None,
+        // SAFETY: an `Isa` holds `Avx2` only if detection found AVX2, FMA and F16C on this processor.
         Kind::Avx2 => Some(unsafe { avx2::run(job) }),
+        // SAFETY: an `Isa` holds `Avx512` only if detection found these and AVX-512 F, BW, VL and DQ.
         Kind::Avx512 => Some(unsafe { avx512::run(job) }),
+        // SAFETY: an `Isa` holds `Avx512Vnni` only if detection found all these and VNNI.
         Kind::Avx512Vnni { bf16: false } => Some(unsafe { avx512::run_vnni(job) }),
+        // SAFETY: an `Isa` holds `bf16: true` only if detection found all these, VNNI and BF16. (A test may say `false` nevertheless.)
         Kind::Avx512Vnni { bf16: true } => Some(unsafe { avx512::run_bf16(job) }),
     }
 }
@@ -109,13 +112,14 @@ pub(super) fn maxima_bf16(
         unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(self) {
             let Self(query, rows, dim, maxima) = self;
             let (tokens, finish) = (rows.len() / dim, &mut Raise(maxima));
-            // SAFETY (both): `rows` has `tokens` tokens of the query's groups, `maxima` the query's vectors (asserted below).
             if M::BF16_IN_PLACE {
                 let source = InPlace::new(rows, dim);
+                // SAFETY: `rows` has `tokens` tokens of the query's groups, `maxima` the query's vectors (asserted below).
                 unsafe { tile::run::<M::Bf16, FULL, HALF, T>(query, tokens, &source, finish) };
             } else {
                 let writer = Halves::<M, true> { base: rows.as_ptr().cast(), dim, machine: PhantomData };
                 let source = Written { groups: dim, writer };
+                // SAFETY: `rows` has `tokens` tokens of the query's groups, `maxima` the query's vectors (asserted below).
                 unsafe { tile::run::<M::Bf16, FULL, HALF, T>(query, tokens, &source, finish) };
             }
         }
@@ -140,13 +144,14 @@ impl<F: finish::Finish> Job for I8Job<'_, F> {
     #[inline(always)]
     unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(self) {
         let Self(query, ScaledRows { rows, dim, row_scales }, mut finish) = self;
-        // SAFETY (both): `check` saw that there are as many tokens of the query's groups; the callers check the rest.
         if M::I8_IN_PLACE {
             let source = InPlace::new(rows, dim);
+            // SAFETY: `check` saw that there are as many tokens of the query's groups; the callers check the rest.
             unsafe { tile::run::<M::I8, FULL, HALF, T>(query, row_scales.len(), &source, &mut finish) };
         } else {
             let writer = Bytes::<M> { base: rows.as_ptr(), dim, machine: PhantomData };
             let source = Written { groups: query.groups, writer };
+            // SAFETY: `check` saw that there are as many tokens of the query's groups; the callers check the rest.
             unsafe { tile::run::<M::I8, FULL, HALF, T>(query, row_scales.len(), &source, &mut finish) };
         }
     }

@@ -27,19 +27,21 @@ pub(super) unsafe fn run<U: Unit, const FULL: usize, const HALF: usize, const T:
 ) {
     let mut panel = Panel::new(if source.needs_panel() { query.groups } else { 0 }, T);
     let mut first = 0;
-    // SAFETY (all calls): the caller's promises; `first + T`, `at + SMALL`, `t + 1` are at most `tokens`.
     while tokens - first >= T {
+        // SAFETY: the caller's promises; `first + T` is at most `tokens`.
         unsafe { tile::<U, FULL, HALF, T>(query, first, source, finish, &mut panel) };
         first += T;
     }
     if tokens >= SMALL {
         while first < tokens {
             let at = first.min(tokens - SMALL);
+            // SAFETY: the caller's promises; `at + SMALL` is at most `tokens`.
             unsafe { tile::<U, FULL, HALF, SMALL>(query, at, source, finish, &mut panel) };
             first = at + SMALL;
         }
     }
     for t in first..tokens {
+        // SAFETY: the caller's promises; `t` is less than `tokens`.
         unsafe { tile::<U, FULL, HALF, 1>(query, t, source, finish, &mut panel) };
     }
 }
@@ -52,15 +54,19 @@ unsafe fn tile<U: Unit, const FULL: usize, const HALF: usize, const T: usize>(
     finish: &mut impl Finish,
     panel: &mut Panel,
 ) {
-    // SAFETY (all calls): the caller's promises; a block has `FULL` registers of `U` if it has `width` vectors, `HALF` otherwise.
+    // SAFETY: the caller's promises; `panel` was made for this source and at least `T` tokens.
     let rows = unsafe { source.rows::<T>(first, panel) };
     for (vector, block) in query.blocks() {
         let start = rows_of(&query.start()[vector..]);
         if block.len() == query.width * query.groups {
+            // SAFETY: a block of `width` vectors has `FULL` registers of `U` for each group.
             let sums = unsafe { sums::<U, FULL, T>(rows_of(block), start, rows) };
+            // SAFETY: the caller's promises.
             unsafe { finish.finish::<U, FULL, T>(vector, first, &sums) };
         } else {
+            // SAFETY: the last block has `HALF` registers of `U` for each group if it has not `width` vectors.
             let sums = unsafe { sums::<U, HALF, T>(rows_of(block), start, rows) };
+            // SAFETY: the caller's promises.
             unsafe { finish.finish::<U, HALF, T>(vector, first, &sums) };
         }
     }
