@@ -445,3 +445,27 @@ fn readers_can_move_to_another_thread() {
     moves::<Queries>();
     moves::<CorpusError>();
 }
+
+proptest::proptest! {
+    /// Whatever the bytes, reading ends, and what is handed out keeps the promises.
+    #[test]
+    fn any_bytes_are_read_or_refused(
+        head in proptest::sample::select(vec![
+            &b""[..], b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"{\"_id\":\"a\",\"text\":\"", b"id\ttext\n", b"---\ntitle: ", b"\xef\xbb\xbf#",
+        ]),
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        format in proptest::sample::select(vec![None, Some(Format::Jsonl), Some(Format::Tsv), Some(Format::Text), Some(Format::Markdown)]),
+    ) {
+        let input = [head, &bytes].concat();
+        let options = ReadOptions { format, max_line_bytes: 200, skip_bad: true, ..ReadOptions::default() };
+        let found = Source::from_reader(io::Cursor::new(input.clone()), "in", options.clone());
+        for document in found.into_iter().flatten().flatten() {
+            assert!((1..=MAX_ID_BYTES).contains(&document.id.len()));
+            assert!(!document.full_text().trim().is_empty());
+        }
+        let found = Queries::from_reader(io::Cursor::new(input), "in", options);
+        for query in found.into_iter().flatten().flatten() {
+            assert!(!query.text.trim().is_empty());
+        }
+    }
+}

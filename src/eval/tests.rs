@@ -93,3 +93,17 @@ fn queries_are_counted_by_kind() {
     assert_eq!((report.mean(judged), report.value("unjudged", mrr)), (None, None));
     assert_eq!(evaluate(&Run::new(), &qrels, &[mrr]).mean(mrr), None);
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(text in "([a-c0-9.\t \n-]|Q0|NaN|\u{feff}|é){0,80}") {
+        if let Ok(run) = Run::read_trec(text.as_bytes(), "run") {
+            for query in run.queries() {
+                assert!(run.ranking(query).windows(2).all(|pair| pair[0].score >= pair[1].score));
+            }
+        }
+        if let Ok(qrels) = Qrels::read(text.as_bytes(), "qrels") {
+            assert!(!qrels.is_empty());
+        }
+    }
+}
