@@ -1,7 +1,9 @@
 //! Text to matrices.
 
+mod batch;
 #[cfg(feature = "bundled-model")]
 mod bundled;
+mod cross_encoder;
 mod directory;
 mod error;
 mod fingerprint;
@@ -9,7 +11,11 @@ mod layout;
 mod model;
 mod model2vec;
 mod options;
+mod output;
+mod pooling;
+mod projection;
 pub mod runtime;
+mod special;
 #[cfg(test)]
 mod static_tests;
 mod static_tokens;
@@ -18,8 +24,10 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod text;
+mod transformer;
 mod weights;
 
+pub use cross_encoder::{Activation, CrossEncoder};
 pub use error::{Attempt, Attempts, EncodeError};
 pub use model::{Model, ModelKind};
 pub use options::{ModelOptions, RuntimeChoice};
