@@ -296,12 +296,6 @@ impl Transformer {
     pub(super) fn spans(&self, text: &str, side: Side) -> Result<Vec<(u32, u32)>, EncodeError> {
         Ok(kept(&self.prepare(text, side)?).1)
     }
-
-    #[cfg(test)]
-    pub(super) fn ids(&self, text: &str, side: Side) -> (Vec<u32>, Vec<bool>, Vec<bool>) {
-        let prepared = self.prepare(text, side).unwrap();
-        (prepared.text.tokens.ids, prepared.text.attend, prepared.keep)
-    }
 }
 
 /// Ids and spans of the tokens that are kept.
