@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
@@ -61,6 +61,7 @@ pub struct Model {
     encoder: Encoder,
     runtime: RuntimeReport,
     counters: Counters,
+    location: Option<PathBuf>,
 }
 
 impl Model {
@@ -84,25 +85,32 @@ impl Model {
     /// # Errors
     /// [`EncodeError`] names the file and field that is missing or wrong, and the way out.
     pub fn load(directory: &Path, options: &ModelOptions) -> Result<Self, EncodeError> {
+        let location = Some(directory.to_owned());
         let directory = ModelDirectory::open(directory)?;
-        match layout::detect(&directory)? {
+        let (encoder, runtime) = match layout::detect(&directory)? {
             Layout::LateenStatic => {
-                StaticTokens::load(&directory, options).map(|model| Self::new(Encoder::StaticTokens(model)))
+                (Encoder::StaticTokens(StaticTokens::load(&directory, options)?), RuntimeReport::native())
             }
             Layout::Model2Vec => {
-                Model2Vec::load(&directory, options).map(|model| Self::new(Encoder::StaticDense(model)))
+                (Encoder::StaticDense(Model2Vec::load(&directory, options)?), RuntimeReport::native())
             }
             other => {
                 let recipe = layout::recipe(other, &directory, options)?;
                 let (model, runtime) = Transformer::load(&directory, recipe, options)?;
-                let encoder = Encoder::Transformer(Box::new(model));
-                Ok(Self { encoder, runtime, counters: Counters::default() })
+                (Encoder::Transformer(Box::new(model)), runtime)
             }
-        }
+        };
+        Ok(Self { encoder, runtime, counters: Counters::default(), location })
     }
 
     fn new(encoder: Encoder) -> Self {
-        Self { encoder, runtime: RuntimeReport::native(), counters: Counters::default() }
+        Self { encoder, runtime: RuntimeReport::native(), counters: Counters::default(), location: None }
+    }
+
+    /// The directory that the model was loaded from; none for the bundled one.
+    #[must_use]
+    pub fn location(&self) -> Option<&Path> {
+        self.location.as_deref()
     }
 
     /// What the model gives.
