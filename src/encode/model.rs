@@ -5,9 +5,10 @@ use rayon::prelude::*;
 use super::directory::ModelDirectory;
 use super::layout::{self, Layout};
 use super::model2vec::Model2Vec;
+use super::side::Side;
 use super::static_tokens::StaticTokens;
 use super::statistics::Counters;
-use super::transformer::{Side, Transformer};
+use super::transformer::Transformer;
 use super::{EncodeError, EncodeStatistics, ModelOptions, RuntimeReport};
 use crate::types::EncodedTokens;
 
