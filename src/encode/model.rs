@@ -65,7 +65,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// The static late-interaction model that is compiled into the library. Takes some ten milliseconds.
+    /// The static late-interaction model that is compiled into the library.
+    ///
+    /// Each call builds the tokenizer and reads the table again: load once, share by reference.
     ///
     /// # Errors
     /// Only if the library was built with damaged model files.
