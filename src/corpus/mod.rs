@@ -44,3 +44,6 @@ pub use error::{CorpusError, Place, Problem};
 pub use options::{FieldNames, Format, ReadOptions};
 pub use queries::{Queries, Query};
 pub use source::{Position, Skipped, Source};
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,10 @@ use super::lines::{Line, Lines};
 use super::options::FieldNames;
 use super::records::Fields;
 
+/// A cell costs more than the byte that ends it, so rows are limited.
+const MAX_COLUMNS: usize = 1024;
+const TOO_MANY: Problem = Problem::TooManyValues { limit: MAX_COLUMNS };
+
 /// Where in a row the fields are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Columns {
@@ -136,6 +140,7 @@ fn count_quotes(bytes: &[u8]) -> usize {
 /// Splits a row into cells.
 pub(super) fn split(row: &str, separator: Separator) -> Result<Vec<String>, Problem> {
     match separator {
+        Separator::Tab if row.bytes().filter(|&byte| byte == b'\t').count() >= MAX_COLUMNS => Err(TOO_MANY),
         Separator::Tab => Ok(row.split('\t').map(str::to_owned).collect()),
         Separator::Comma => split_quoted(row),
     }
@@ -145,6 +150,9 @@ fn split_quoted(row: &str) -> Result<Vec<String>, Problem> {
     let mut cells = Vec::new();
     let mut rest = row;
     loop {
+        if cells.len() == MAX_COLUMNS {
+            return Err(TOO_MANY);
+        }
         let Some(mut quoted) = rest.strip_prefix('"') else {
             let Some((cell, after)) = rest.split_once(',') else {
                 cells.push(rest.to_owned());
@@ -191,6 +199,13 @@ mod tests {
         assert_eq!(cells("\"a,\"\"b\"\"\",\"c\nd\",5\" disk").unwrap(), ["a,\"b\"", "c\nd", "5\" disk"]);
         for bad in ["\"a", "\"a\"b", "x,\"a\"\""] {
             assert_eq!(cells(bad), Err(Problem::Quote), "{bad}");
+        }
+        for (separator, mark) in [(Separator::Tab, "\t"), (Separator::Comma, ",")] {
+            assert_eq!(
+                split(&mark.repeat(MAX_COLUMNS - 1), separator).map(|cells| cells.len()),
+                Ok(MAX_COLUMNS)
+            );
+            assert_eq!(split(&mark.repeat(MAX_COLUMNS), separator), Err(TOO_MANY));
         }
         assert_eq!(split("\"a\t'b,c", Separator::Tab).unwrap(), ["\"a", "'b,c"]);
     }

@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
@@ -43,6 +43,20 @@ impl ModelDirectory {
 
     pub(super) fn has(&self, name: &str) -> bool {
         self.path(name).is_file()
+    }
+
+    /// The directory of a module that the file `listed_in` names: this one, or one below it.
+    pub(super) fn part(&self, listed_in: &str, path: &str) -> Result<Self, EncodeError> {
+        let below = Path::new(path);
+        if below.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+            return Ok(Self { root: self.root.join(below) });
+        }
+        Err(EncodeError::Field {
+            path: self.path(listed_in),
+            field: "path",
+            found: path.to_owned(),
+            expected: "a directory below the model's own",
+        })
     }
 
     /// The directory's own name, for people.

@@ -1,16 +1,76 @@
-//! Text to matrices.
+//! Text to matrices: encoders of every kind behind one [`Model`], and the [`CrossEncoder`].
+//!
+//! ```text
+//!            ┌ table look-up ───────────────────────────────┐
+//! text ─ cut ┤                                              ├─ rows ─ pool or select ─ project ─ scale
+//!            └ tokenise ─ buckets ─ ONNX Runtime or rten ───┘
+//! ```
+//!
+//! # Layouts
+//!
+//! A model directory describes itself; there is no table of models. The first of these that fits is taken:
+//!
+//! | layout | known by | gives |
+//! |---|---|---|
+//! | Lateen static | `config.json`: `model_type` = `lateen-static` | a vector per token, and their weighted mean |
+//! | Model2Vec | `config.json`: `model_type` = `model2vec` | one vector |
+//! | Stanford ColBERT | `artifact.metadata`, or architecture `HF_ColBERT` | a vector per token |
+//! | PyLate | its keys in `config_sentence_transformers.json` | a vector per token |
+//! | sentence-transformers | `modules.json` | one vector, or one per token with `MultiVectorMask` |
+//! | next-plaid | `onnx_config.json` | a vector per token |
+//! | plain | `model.onnx` | one vector: the tokens' mean |
+//!
+//! All but the first two need a graph, `model.onnx` or `onnx/model.onnx`, whose inputs are `input_ids` and any of
+//! `attention_mask` and `token_type_ids`, and whose outputs are one of
+//!
+//! | output | content |
+//! |---|---|
+//! | `sentence_embedding` | `[batch, dim]`, pooled, projected, and scaled if the model scales |
+//! | `normalized_token_embeddings`, `token_embeddings` | `[batch, tokens, dim]`; projected in late-interaction models |
+//! | `last_hidden_state` | `[batch, tokens, hidden]` |
+//! | `logits` | `[batch, labels]`, of cross-encoders |
+//!
+//! Dense layers beside the graph are applied here unless the graph's columns show that it contains them.
+//!
+//! # What holds
+//!
+//! * Text is cut to `16 × max_tokens + 256` characters before it is tokenised; [`Model::statistics`] counts texts whose
+//!   end was not seen.
+//! * Texts run in batches of similar length, and come back in order. A text's vectors do not depend on its batch mates
+//!   beyond rounding, except in graphs that quantise by the range of a batch, which [`Model::notes`] tells.
+//! * Model files are untrusted: sizes and shapes are checked, pickles never read, external weights must lie beside the
+//!   graph, numbers must be finite. What is not checked is how long a graph computes.
+//! * One session serves all threads. Which runtime it is, and why, is told by [`Model::runtime`].
+//! * Only [`RuntimeSearch::from_environment`] and [`runtime::cache_directory`] read environment variables here; rten
+//!   reads its own `RTEN_TIMING` at every run.
+//!
+//! # Literature
+//!
+//! Khattab & Zaharia, "ColBERT", SIGIR 2020, arXiv:2004.12832 (one vector per token, MaxSim, query expansion).
+//! Santhanam et al., "ColBERTv2", NAACL 2022, arXiv:2112.01488. Reimers & Gurevych, "Sentence-BERT", EMNLP 2019,
+//! arXiv:1908.10084 (pooling).
 
+mod batch;
 #[cfg(feature = "bundled-model")]
 mod bundled;
+mod cross_encoder;
 mod directory;
 mod error;
 pub mod export;
 mod fingerprint;
+#[cfg(test)]
+mod hostile_tests;
 mod layout;
 mod model;
 mod model2vec;
+#[cfg(test)]
+mod onnx_tests;
 mod options;
+mod output;
+mod pooling;
+mod projection;
 pub mod runtime;
+mod special;
 #[cfg(test)]
 mod static_tests;
 mod static_tokens;
@@ -19,8 +79,12 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod text;
+#[cfg(test)]
+mod tokenizer_tests;
+mod transformer;
 mod weights;
 
+pub use cross_encoder::{Activation, CrossEncoder};
 pub use error::{Attempt, Attempts, EncodeError};
 pub use model::{Model, ModelKind};
 pub use options::{ModelOptions, RuntimeChoice};

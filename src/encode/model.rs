@@ -1,11 +1,13 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::directory::ModelDirectory;
+use super::layout::{self, Layout};
 use super::model2vec::Model2Vec;
 use super::static_tokens::StaticTokens;
 use super::statistics::Counters;
+use super::transformer::{Side, Transformer};
 use super::{EncodeError, EncodeStatistics, ModelOptions, RuntimeReport};
 use crate::types::EncodedTokens;
 
@@ -38,6 +40,7 @@ impl ModelKind {
 enum Encoder {
     StaticTokens(StaticTokens),
     StaticDense(Model2Vec),
+    Transformer(Box<Transformer>),
 }
 
 /// An encoder of any kind: text in, vectors out.
@@ -58,6 +61,7 @@ pub struct Model {
     encoder: Encoder,
     runtime: RuntimeReport,
     counters: Counters,
+    location: Option<PathBuf>,
 }
 
 impl Model {
@@ -81,18 +85,32 @@ impl Model {
     /// # Errors
     /// [`EncodeError`] names the file and field that is missing or wrong, and the way out.
     pub fn load(directory: &Path, options: &ModelOptions) -> Result<Self, EncodeError> {
+        let location = Some(directory.to_owned());
         let directory = ModelDirectory::open(directory)?;
-        let encoder = match super::layout::detect(&directory)? {
-            super::layout::Layout::LateenStatic => {
-                Encoder::StaticTokens(StaticTokens::load(&directory, options)?)
+        let (encoder, runtime) = match layout::detect(&directory)? {
+            Layout::LateenStatic => {
+                (Encoder::StaticTokens(StaticTokens::load(&directory, options)?), RuntimeReport::native())
             }
-            super::layout::Layout::Model2Vec => Encoder::StaticDense(Model2Vec::load(&directory, options)?),
+            Layout::Model2Vec => {
+                (Encoder::StaticDense(Model2Vec::load(&directory, options)?), RuntimeReport::native())
+            }
+            other => {
+                let recipe = layout::recipe(other, &directory, options)?;
+                let (model, runtime) = Transformer::load(&directory, recipe, options)?;
+                (Encoder::Transformer(Box::new(model)), runtime)
+            }
         };
-        Ok(Self::new(encoder))
+        Ok(Self { encoder, runtime, counters: Counters::default(), location })
     }
 
     fn new(encoder: Encoder) -> Self {
-        Self { encoder, runtime: RuntimeReport::native(), counters: Counters::default() }
+        Self { encoder, runtime: RuntimeReport::native(), counters: Counters::default(), location: None }
+    }
+
+    /// The directory that the model was loaded from; none for the bundled one.
+    #[must_use]
+    pub fn location(&self) -> Option<&Path> {
+        self.location.as_deref()
     }
 
     /// What the model gives.
@@ -101,6 +119,8 @@ impl Model {
         match &self.encoder {
             Encoder::StaticTokens(_) => ModelKind::StaticTokens,
             Encoder::StaticDense(_) => ModelKind::StaticDense,
+            Encoder::Transformer(model) if model.gives_tokens() => ModelKind::LateInteraction,
+            Encoder::Transformer(_) => ModelKind::Dense,
         }
     }
 
@@ -110,6 +130,7 @@ impl Model {
         match &self.encoder {
             Encoder::StaticTokens(model) => &model.name,
             Encoder::StaticDense(model) => &model.name,
+            Encoder::Transformer(model) => &model.name,
         }
     }
 
@@ -122,6 +143,7 @@ impl Model {
         match &self.encoder {
             Encoder::StaticTokens(model) => model.fingerprint,
             Encoder::StaticDense(model) => model.fingerprint,
+            Encoder::Transformer(model) => model.fingerprint,
         }
     }
 
@@ -131,6 +153,7 @@ impl Model {
         match &self.encoder {
             Encoder::StaticTokens(model) => model.description(),
             Encoder::StaticDense(model) => model.description(),
+            Encoder::Transformer(model) => model.description(),
         }
     }
 
@@ -138,6 +161,15 @@ impl Model {
     #[must_use]
     pub fn runtime(&self) -> &RuntimeReport {
         &self.runtime
+    }
+
+    /// What was assumed about the model because its directory does not say it, and what is odd about it.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        match &self.encoder {
+            Encoder::Transformer(model) => &model.notes,
+            _ => &[],
+        }
     }
 
     /// Counts since the model was loaded.
@@ -152,6 +184,7 @@ impl Model {
         match &self.encoder {
             Encoder::StaticTokens(model) => Some(model.dim()),
             Encoder::StaticDense(_) => None,
+            Encoder::Transformer(model) => model.gives_tokens().then(|| model.dim()),
         }
     }
 
@@ -161,6 +194,7 @@ impl Model {
         match &self.encoder {
             Encoder::StaticTokens(model) => Some(model.dim()),
             Encoder::StaticDense(model) => Some(model.dim()),
+            Encoder::Transformer(model) => (!model.gives_tokens()).then(|| model.dim()),
         }
     }
 
@@ -170,6 +204,7 @@ impl Model {
         match &self.encoder {
             Encoder::StaticTokens(model) => model.limits(),
             Encoder::StaticDense(model) => model.limits(),
+            Encoder::Transformer(model) => model.limits(),
         }
     }
 
@@ -178,11 +213,14 @@ impl Model {
     /// # Errors
     /// [`EncodeError::Unsupported`] for dense models, [`EncodeError::Runtime`] if the runtime fails.
     pub fn encode_query_tokens(&self, text: &str) -> Result<EncodedTokens, EncodeError> {
-        let tokens = match &self.encoder {
+        let (tokens, truncated) = match &self.encoder {
             Encoder::StaticTokens(model) => model.query(text)?,
-            Encoder::StaticDense(_) => return Err(self.unsupported("token vectors")),
+            Encoder::Transformer(model) if model.gives_tokens() => {
+                model.tokens(&[text], Side::Query)?.remove(0)
+            }
+            _ => return Err(self.unsupported("token vectors")),
         };
-        self.counters.add(tokens.matrix.view().rows(), false);
+        self.counters.add(tokens.matrix.view().rows(), truncated);
         Ok(tokens)
     }
 
@@ -195,7 +233,8 @@ impl Model {
             Encoder::StaticTokens(model) => {
                 texts.par_iter().map(|text| model.document(text)).collect::<Result<_, _>>()?
             }
-            Encoder::StaticDense(_) => return Err(self.unsupported("token vectors")),
+            Encoder::Transformer(model) if model.gives_tokens() => model.tokens(texts, Side::Document)?,
+            _ => return Err(self.unsupported("token vectors")),
         };
         for (tokens, truncated) in &all {
             self.counters.add(tokens.matrix.view().rows(), *truncated);
@@ -221,6 +260,7 @@ impl Model {
     }
 
     fn dense(&self, texts: &[&str], query: bool) -> Result<Vec<Vec<f32>>, EncodeError> {
+        let side = if query { Side::Query } else { Side::Document };
         let all: Vec<(Vec<f32>, bool)> = match &self.encoder {
             Encoder::StaticTokens(model) => {
                 texts.par_iter().map(|text| model.dense(text, query)).collect::<Result<_, _>>()?
@@ -228,6 +268,8 @@ impl Model {
             Encoder::StaticDense(model) => {
                 texts.par_iter().map(|text| model.dense(text, query)).collect::<Result<_, _>>()?
             }
+            Encoder::Transformer(model) if !model.gives_tokens() => model.dense(texts, side)?,
+            Encoder::Transformer(_) => return Err(self.unsupported("one vector a text")),
         };
         for (_, truncated) in &all {
             self.counters.add(1, *truncated);
@@ -242,7 +284,8 @@ impl Model {
     pub fn document_spans(&self, text: &str) -> Result<Vec<(u32, u32)>, EncodeError> {
         match &self.encoder {
             Encoder::StaticTokens(model) => Ok(model.document_tokens(text)?.spans),
-            Encoder::StaticDense(_) => Err(self.unsupported("token spans")),
+            Encoder::Transformer(model) if model.gives_tokens() => model.spans(text, Side::Document),
+            _ => Err(self.unsupported("token spans")),
         }
     }
 
@@ -253,7 +296,8 @@ impl Model {
     pub fn query_words(&self, text: &str) -> Result<Vec<(u32, u32)>, EncodeError> {
         match &self.encoder {
             Encoder::StaticTokens(model) => Ok(model.query_tokens(text)?.spans),
-            Encoder::StaticDense(_) => Err(self.unsupported("token spans")),
+            Encoder::Transformer(model) if model.gives_tokens() => model.spans(text, Side::Query),
+            _ => Err(self.unsupported("token spans")),
         }
     }
 

@@ -130,9 +130,10 @@ impl StaticTokens {
     }
 
     /// The rows of `text` as a query: vectors carry their weights as lengths.
-    pub(super) fn query(&self, text: &str) -> Result<EncodedTokens, EncodeError> {
+    pub(super) fn query(&self, text: &str) -> Result<(EncodedTokens, bool), EncodeError> {
         let kept = self.query_tokens(text)?;
-        self.matrix(kept, |token| self.table.weight(token))
+        let truncated = kept.truncated;
+        Ok((self.matrix(kept, |token| self.table.weight(token))?, truncated))
     }
 
     /// The rows of `text` as a document: unit vectors.

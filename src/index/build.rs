@@ -11,7 +11,7 @@ use super::directory::Directory;
 use super::graph::build_graph;
 use super::publish::Publication;
 use super::{IndexError, WriterOptions, file_name};
-use super::graph::invert;
+use crate::ann::invert;
 use crate::format::{
     CodecView, DenseStorage, FileName, Flags, FormatError, IndexSettings, MatrixData, MetaRecord, SectionKind,
     SegmentRecord, SegmentWriter, StoredFieldsWriter, TokenStorage, write_centroid_ids, write_codec,
@@ -159,10 +159,10 @@ impl<'a> Builder<'a> {
         };
         self.section(SectionKind::Codec, Flags::REQUIRED, |out| write_codec(out, &view))?;
         self.codes(&coded, view.centroid_count())?;
-        let lists = invert(&coded.centroids, &buffer.ends, codec.centroid_count());
+        let lists = invert(&coded.centroids, &buffer.ends, codec.centroid_count())?;
         let documents = buffer.len() as u32;
         self.section(SectionKind::InvertedLists, Flags::REQUIRED, |out| {
-            write_inverted_lists(out, documents, lists.iter().map(Vec::as_slice))
+            write_inverted_lists(out, documents, (0..lists.len()).map(|centroid| lists.list(centroid)))
         })
     }
 
@@ -209,9 +209,9 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let dim = settings.dense_dim as usize;
-        let Some((shape, graph)) = build_graph(&self.buffer.dense, dim, settings.seed, writer) else { return Ok(()) };
+        let graph = build_graph(&self.buffer.dense, dim, settings.seed, writer)?;
         // Without it the vectors are scanned.
-        self.section(SectionKind::GraphLinks, Flags::OPTIONAL, |out| write_graph_links(out, &shape, &graph))
+        self.section(SectionKind::GraphLinks, Flags::OPTIONAL, |out| write_graph_links(out, &graph.shape(), &graph))
     }
 
     fn records(&mut self) -> Result<(), IndexError> {

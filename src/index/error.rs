@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::ann::AnnError;
 use crate::format::FormatError;
 use crate::quant::QuantError;
 use crate::types::DocId;
@@ -192,17 +193,12 @@ pub enum IndexError {
         /// How many numbers the snapshot has.
         documents: u32,
     },
-    /// A segment lacks a section that the index's settings ask for.
-    #[error("{}: the section {section} is missing", file.display())]
-    MissingSection {
-        /// The file.
-        file: PathBuf,
-        /// Which section.
-        section: &'static str,
-    },
     /// The codec could not be built from the tokens of a segment.
     #[error("cannot build the codec of a segment")]
     Codec(#[from] QuantError),
+    /// The lists or the graph of a segment could not be built.
+    #[error("cannot build the lists or the graph of a segment")]
+    Ann(#[from] AnnError),
     /// The worker threads could not be started.
     #[error("cannot start {threads} threads")]
     Threads {

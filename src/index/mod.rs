@@ -44,7 +44,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub use directory::{FileDirectory, MemoryDirectory, ReadMode};
 pub use document::{MAX_ID_BYTES, NewDocument};
 pub use error::IndexError;
-pub use segment::{DenseReader, DenseRows, GraphReader, ListsReader, RawReader, RawRows, ResidualReader, SegmentReader};
+pub use segment::{DenseReader, DenseRows, GraphReader, GraphWalk, ListsReader, RawReader, RawRows, ResidualReader, SegmentReader};
 pub use snapshot::{Segment, Snapshot};
 pub use stats::{IndexStats, SectionStats, SegmentStats};
 pub use verify::{Finding, Problem, VerifyLevel, VerifyReport, verify, verify_in};

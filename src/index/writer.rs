@@ -49,6 +49,19 @@ impl Default for WriterOptions {
     }
 }
 
+impl WriterOptions {
+    /// Refuses what would fail only when the first segment is built.
+    fn check(&self) -> Result<(), IndexError> {
+        let within = |setting, value: usize, range: std::ops::RangeInclusive<usize>, rule| {
+            let value = if range.contains(&value) { return Ok(()) } else { value.to_string() };
+            Err(IndexError::InvalidSettings { setting, value, rule })
+        };
+        within("tokens_per_centroid", self.tokens_per_centroid, 1..=usize::MAX, "it is at least 1")?;
+        within("graph_links", self.graph_links, 2..=256, "it is 2 to 256")?;
+        within("graph_ef_construction", self.graph_ef_construction, 1..=65_536, "it is 1 to 65536")
+    }
+}
+
 /// What a commit made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -114,6 +127,7 @@ enum Place {
 
 impl Writer {
     pub(super) fn open(shared: Arc<Shared>, options: WriterOptions) -> Result<Self, IndexError> {
+        options.check()?;
         let guard = lock(&*shared.directory)?;
         let pool = ThreadPoolBuilder::new()
             .num_threads(options.threads)

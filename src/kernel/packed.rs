@@ -61,11 +61,10 @@ impl Packed {
     }
 
     /// The first vector of each block, and the block's `[group][vector]` part.
+    #[inline]
     pub(super) fn blocks(&self) -> impl Iterator<Item = (usize, &[Lanes])> {
-        (0..self.vectors()).step_by(self.width).map(|first| {
-            let last = self.vectors().min(first + self.width);
-            (first, &self.lanes[first * self.groups..last * self.groups])
-        })
+        let blocks = self.lanes.chunks((self.width * self.groups).max(1));
+        blocks.enumerate().map(|(block, lanes)| (block * self.width, lanes))
     }
 }
 

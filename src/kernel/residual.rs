@@ -46,9 +46,11 @@ impl ResidualTokens<'_> {
     #[inline]
     pub fn centroid(&self, token: usize) -> u32 {
         let width = usize::from(self.id_width);
-        let id = &self.centroid_ids[token * width..][..width];
-        let byte = |i: usize| id.get(i).map_or(0, |&byte| u32::from(byte) << (8 * i));
-        byte(0) | byte(1) | byte(2) | byte(3)
+        let id = &self.centroid_ids[token * width..];
+        if let Some(dword) = id.first_chunk() {
+            return u32::from_le_bytes(*dword) & (u32::MAX >> (32 - 8 * width));
+        }
+        id[..width].iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use lateen_index_format::StoredDocument;
 
+use crate::encode::RuntimeReport;
 use crate::search::SearchReport;
 
 /// Hits with their texts, and how they were found.
@@ -24,7 +25,7 @@ pub struct AnswerReport {
     /// Reading texts and finding matching words, in nanoseconds.
     pub fetch_nanos: u64,
     /// What ran the model.
-    pub runtime: String,
+    pub runtime: RuntimeReport,
 }
 
 /// One hit.

@@ -94,7 +94,7 @@ impl Retriever {
             encode_nanos,
             search: outcome.report,
             fetch_nanos: nanos(start),
-            runtime: self.model.runtime().to_string(),
+            runtime: self.model.runtime().clone(),
         };
         Ok(Answer { hits, report })
     }

@@ -1,5 +1,6 @@
 //! What a search can refuse.
 
+use crate::ann::AnnError;
 use crate::index::IndexError;
 use crate::types::MatrixError;
 
@@ -48,6 +49,9 @@ pub enum SearchError {
     /// A file of the index could not be read or is damaged.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// Links or lists of a segment lead to documents that do not exist: whoever wrote it wrote it wrongly.
+    #[error("a segment's candidates do not hold together: {0}")]
+    Candidates(#[from] AnnError),
     /// The pool of the requested number of threads could not be started.
     #[error("{threads} search threads could not be started")]
     Threads {

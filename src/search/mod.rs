@@ -25,6 +25,7 @@ mod dense;
 mod error;
 mod explain;
 mod first_stage;
+mod graph;
 mod options;
 mod plan;
 mod report;

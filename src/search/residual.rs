@@ -69,6 +69,7 @@ impl<'a> Residual<'a> {
         let stride = self.query.stride();
         let probes = first_stage::probe(&self.centroid_scores, stride, self.query_tokens, options.nprobe());
         let mut accumulator = Accumulator::new(self.segment.documents() as usize);
+        accumulator.start_query();
         let lists = self.segment.reader().lists()?.ok_or(SearchError::NotStored { what: "inverted lists" })?;
         let mut postings = 0;
         for probe in &probes {
@@ -90,16 +91,19 @@ impl<'a> Residual<'a> {
         accumulator: &mut Accumulator,
     ) -> Result<u64, SearchError> {
         let mut postings = 0;
+        let mut failure = None;
         accumulator.start_token(probe.imputed);
         for &(score, centroid) in &probe.lists {
             lists.for_each(centroid, |doc| {
                 postings += 1;
-                if self.segment.is_live(doc) {
-                    accumulator.add(doc, score);
+                if self.segment.is_live(doc)
+                    && let Err(error) = accumulator.add(doc, score)
+                {
+                    failure.get_or_insert(error);
                 }
             })?;
         }
-        Ok(postings)
+        failure.map_or(Ok(postings), |error| Err(error.into()))
     }
 
     /// Tops a shortlist shorter than `k` up with other live documents, so that `k` hits come back

@@ -197,3 +197,6 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ExportError> {
     })?;
     serde_json::from_str(&text).map_err(|source| ExportError::Json { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,24 +1,102 @@
-//! What a model directory says about itself.
+//! What a model directory says about itself: each layout becomes one [`Recipe`].
+
+mod colbert;
+mod plain;
+mod sentence_transformers;
+
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::EncodeError;
 use super::directory::ModelDirectory;
+use super::pooling::Pooling;
+use super::projection::Projection;
+use super::{EncodeError, ModelOptions};
+
+/// The longest text that a configuration may ask for, in tokens.
+pub(super) const MAX_TOKENS: usize = 1 << 20;
 
 /// The layouts a directory can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     LateenStatic,
     Model2Vec,
+    SentenceTransformers,
+    PyLate,
+    Stanford,
+    /// `model.onnx` with `onnx_config.json`.
+    OnnxColbert,
+    /// `model.onnx` and a tokenizer, and nothing that tells more.
+    Plain,
+}
+
+/// How an ONNX graph is used as an encoder.
+#[derive(Debug)]
+pub(super) struct Recipe {
+    /// Where the tokenizer and its settings are.
+    pub(super) transformer: ModelDirectory,
+    pub(super) graph: PathBuf,
+    pub(super) lowercase: bool,
+    pub(super) max_query: Option<usize>,
+    pub(super) max_document: Option<usize>,
+    pub(super) query_prompt: String,
+    pub(super) document_prompt: String,
+    pub(super) head: Head,
+    /// Applied after pooling, or to each token; left out where the graph contains them.
+    pub(super) projections: Vec<Projection>,
+    /// The bytes of the projections' weights, for the fingerprint.
+    pub(super) projection_bytes: Vec<Vec<u8>>,
+    pub(super) normalize: bool,
+    /// What was assumed because the directory does not say it.
+    pub(super) notes: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(super) enum Head {
+    /// One vector a text.
+    Pooled { modes: Vec<Pooling>, include_prompt: bool },
+    /// One vector a token.
+    Tokens(TokenRules),
+}
+
+/// What a late-interaction model does with tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TokenRules {
+    /// Tokens inserted after the first mark. Text that is no token is put before the text instead.
+    pub(super) query_prefix: String,
+    pub(super) document_prefix: String,
+    pub(super) expansion: Option<Expansion>,
+    /// Words whose tokens are left out of documents.
+    pub(super) skip_words: Vec<String>,
+    /// Whether words that are no token skip the unknown token, as PyLate does.
+    pub(super) skip_unknown: bool,
+}
+
+/// Queries are filled up with a token, which the model turns into further terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Expansion {
+    pub(super) length: usize,
+    /// Whether the other tokens attend to the filling.
+    pub(super) attend: bool,
+    /// The filling, if it is not the mask token.
+    pub(super) token: Option<String>,
+    /// Whether queries longer than `length` are cut to it.
+    pub(super) fixed: bool,
+}
+
+/// Python's `string.punctuation`.
+pub(super) fn punctuation() -> Vec<String> {
+    (b'!'..=b'~').map(char::from).filter(char::is_ascii_punctuation).map(String::from).collect()
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Config {
-    #[serde(default)]
     model_type: Option<String>,
-    #[serde(default)]
     architectures: Option<Vec<String>>,
 }
 
+/// Finds out which layout a directory has.
 pub(super) fn detect(directory: &ModelDirectory) -> Result<Layout, EncodeError> {
     let config: Config = directory.optional_json("config.json")?.unwrap_or_default();
     let architecture = |name: &str| config.architectures.iter().flatten().any(|found| found == name);
@@ -28,5 +106,98 @@ pub(super) fn detect(directory: &ModelDirectory) -> Result<Layout, EncodeError> 
         _ if architecture("StaticModel") => return Ok(Layout::Model2Vec),
         _ => {}
     }
-    Err(EncodeError::UnknownLayout { directory: directory.root().to_owned() })
+    if directory.has("artifact.metadata") || architecture("HF_ColBERT") {
+        return Ok(Layout::Stanford);
+    }
+    if colbert::is_pylate(directory)? {
+        return Ok(Layout::PyLate);
+    }
+    if directory.has("modules.json") {
+        return Ok(Layout::SentenceTransformers);
+    }
+    if directory.has("onnx_config.json") {
+        return Ok(Layout::OnnxColbert);
+    }
+    if find_graph(&[directory], None).is_some() {
+        return Ok(Layout::Plain);
+    }
+    if directory.has("model.safetensors") {
+        return Err(no_graph(directory, None));
+    }
+    match directory.pickle() {
+        Some(path) => Err(EncodeError::Pickle { path }),
+        None => Err(EncodeError::UnknownLayout { directory: directory.root().to_owned() }),
+    }
+}
+
+/// Reads the recipe of a layout that has a graph.
+pub(super) fn recipe(
+    layout: Layout,
+    directory: &ModelDirectory,
+    options: &ModelOptions,
+) -> Result<Recipe, EncodeError> {
+    match layout {
+        Layout::Stanford => colbert::stanford(directory, options),
+        Layout::PyLate => colbert::pylate(directory, options),
+        Layout::OnnxColbert => colbert::onnx_colbert(directory, options),
+        Layout::SentenceTransformers => sentence_transformers::recipe(directory, options),
+        _ => plain::recipe(directory, options),
+    }
+}
+
+fn graph_names(variant: Option<&str>) -> Vec<String> {
+    let stems = match variant {
+        Some(variant) => vec![variant.to_owned(), format!("model_{variant}")],
+        None => vec!["model".to_owned()],
+    };
+    stems.iter().flat_map(|stem| [format!("{stem}.onnx"), format!("onnx/{stem}.onnx")]).collect()
+}
+
+/// The graph in the first of `directories` that has one.
+fn find_graph(directories: &[&ModelDirectory], variant: Option<&str>) -> Option<PathBuf> {
+    let names = graph_names(variant);
+    directories.iter().find_map(|directory| directory.first(&names))
+}
+
+/// The graph, or why there is none.
+pub(super) fn graph(directories: &[&ModelDirectory], options: &ModelOptions) -> Result<PathBuf, EncodeError> {
+    let variant = options.variant.as_deref();
+    if let Some(bad) = variant.filter(|v| v.contains(['/', '\\', ':']) || v.contains("..")) {
+        return Err(EncodeError::Field {
+            path: directories[0].root().to_owned(),
+            field: "variant",
+            found: bad.to_owned(),
+            expected: "a plain name such as int8",
+        });
+    }
+    find_graph(directories, variant).ok_or_else(|| {
+        let has_weights = directories.iter().any(|directory| directory.has("model.safetensors"));
+        match directories.iter().find_map(|directory| directory.pickle()) {
+            Some(path) if !has_weights => EncodeError::Pickle { path },
+            _ => no_graph(directories[0], variant),
+        }
+    })
+}
+
+fn no_graph(directory: &ModelDirectory, variant: Option<&str>) -> EncodeError {
+    EncodeError::NoGraph { directory: directory.root().to_owned(), looked_for: graph_names(variant) }
+}
+
+/// A length from a configuration, in bounds.
+fn checked_length(
+    directory: &ModelDirectory,
+    file: &str,
+    field: &'static str,
+    length: Option<i64>,
+) -> Result<Option<usize>, EncodeError> {
+    match length.map(|length| (length, usize::try_from(length))) {
+        None => Ok(None),
+        Some((_, Ok(length))) if (1..=MAX_TOKENS).contains(&length) => Ok(Some(length)),
+        Some((found, _)) => Err(EncodeError::Field {
+            path: directory.path(file),
+            field,
+            found: found.to_string(),
+            expected: "1 to 1048576 tokens",
+        }),
+    }
 }

@@ -1,11 +1,13 @@
 //! One vector per document, and the graph over them.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use half::f16;
 
 use super::checked::Section;
 use super::{IndexError, SegmentReader};
+use crate::ann::hnsw::Links;
 use crate::format::{ALIGNMENT, DenseStorage, Dtype, FormatError, GraphLinksView, MatrixData, MatrixView, SectionKind};
 
 /// Dense vectors: row `n` is document `n`'s.
@@ -160,6 +162,12 @@ impl<'a> GraphReader<'a> {
         Ok(links)
     }
 
+    /// The graph as the search of `ann` walks it; ask [`GraphWalk::finish`] afterwards.
+    #[must_use]
+    pub fn walk(&self) -> GraphWalk<'a> {
+        GraphWalk { graph: *self, damage: RefCell::new(None) }
+    }
+
     /// The bytes of a node's list on level 0: a count and `m0` places.
     fn level0(&self, node: u32) -> Range<usize> {
         let stride = (1 + self.view.shape().m0 as usize) * size_of::<u32>();
@@ -176,5 +184,42 @@ impl<'a> GraphReader<'a> {
     fn clamp(&self, start: usize, len: usize) -> Range<usize> {
         let all = self.section.bytes().len();
         start.min(all)..(start + len).min(all)
+    }
+}
+
+/// A graph being searched: where it is damaged the links end, and [`finish`](Self::finish) says so.
+pub struct GraphWalk<'a> {
+    graph: GraphReader<'a>,
+    damage: RefCell<Option<IndexError>>,
+}
+
+impl GraphWalk<'_> {
+    /// Whether all links that were asked for were sound: if not, what was found is not to be used.
+    ///
+    /// # Errors
+    /// The first error of [`GraphReader::links`].
+    pub fn finish(self) -> Result<(), IndexError> {
+        self.damage.into_inner().map_or(Ok(()), Err)
+    }
+}
+
+impl Links for GraphWalk<'_> {
+    fn len(&self) -> usize {
+        self.graph.documents() as usize
+    }
+
+    fn entry(&self) -> Option<u32> {
+        self.graph.view.entry()
+    }
+
+    fn max_level(&self) -> usize {
+        self.graph.max_level() as usize
+    }
+
+    fn links(&self, level: usize, node: u32) -> &[u32] {
+        self.graph.links(level as u32, node).unwrap_or_else(|error| {
+            self.damage.borrow_mut().get_or_insert(error);
+            &[]
+        })
     }
 }

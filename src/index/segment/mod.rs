@@ -22,7 +22,7 @@ use crate::format::{
     SegmentRecord, TokenStorage,
 };
 
-pub use dense::{DenseReader, DenseRows, GraphReader};
+pub use dense::{DenseReader, DenseRows, GraphReader, GraphWalk};
 pub use lists::ListsReader;
 pub use tokens::{RawReader, RawRows, ResidualReader};
 

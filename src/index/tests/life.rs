@@ -72,7 +72,7 @@ fn live(steps: &[Step], memory_budget_bytes: usize) {
                 assert_eq!(info.generation, index.snapshot().generation());
             }
             Step::Reopen => {
-                writer = None;
+                drop(writer.take());
                 index = open(&directory).unwrap();
                 writer = Some(index.writer(options.clone()).unwrap());
                 current.clone_from(&committed);

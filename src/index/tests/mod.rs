@@ -17,7 +17,7 @@ use rand::{Rng, SeedableRng};
 use super::directory::Directory;
 use super::*;
 use crate::format::StoredDocument;
-use crate::types::{EncodedTokens, TokenMatrixBuf};
+use crate::types::{DocId, EncodedTokens, TokenMatrixBuf};
 
 const TOKEN_DIM: usize = 8;
 const DENSE_DIM: usize = 4;
@@ -137,9 +137,9 @@ fn read_structures(reader: &SegmentReader) -> Result<u64, IndexError> {
         }
     }
     if let Some(residual) = reader.residual()? {
-        residual.codec().centroids().iter().for_each(|&value| mix(value as u32));
-        residual.codec().centroid_scales().iter().for_each(|value| mix(value.to_bits()));
-        residual.codec().levels().iter().for_each(|&value| mix(value as u32));
+        residual.codec().centroids.iter().for_each(|&value| mix(value as u32));
+        residual.codec().centroid_scales.iter().for_each(|value| mix(value.to_bits()));
+        residual.codec().levels.iter().for_each(|&value| mix(value as u32));
     }
     if let Some(graph) = reader.graph()? {
         for node in 0..graph.documents() {

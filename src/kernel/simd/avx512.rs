@@ -223,12 +223,17 @@ fn mask(count: usize) -> u64 {
 /// As [`Machine::widen_f16`], with AVX-512.
 #[inline(always)]
 unsafe fn widen_f16(from: *const u16, dim: usize, to: *mut u8) {
-    for k in (0..dim).step_by(16) {
-        // SAFETY: masked to what is left of `dim`.
-        unsafe {
-            let mask = mask(dim - k) as u16;
-            let wide = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, from.add(k).cast()));
-            _mm512_mask_storeu_ps(to.add(4 * k).cast(), mask, wide);
+    // SAFETY: whole registers, then one masked to what is left of `dim`. The store fills up the row's last 64 bytes with zeros: a
+    // masked one could not be forwarded to the loads that follow.
+    unsafe {
+        for k in (0..dim / 16 * 16).step_by(16) {
+            let wide = _mm512_cvtph_ps(_mm256_loadu_si256(from.add(k).cast()));
+            _mm512_storeu_ps(to.add(4 * k).cast(), wide);
+        }
+        let k = dim / 16 * 16;
+        if k < dim {
+            let wide = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask(dim - k) as u16, from.add(k).cast()));
+            _mm512_storeu_ps(to.add(4 * k).cast(), wide);
         }
     }
 }
@@ -237,12 +242,17 @@ unsafe fn widen_f16(from: *const u16, dim: usize, to: *mut u8) {
 /// As [`Machine::widen_bf16`], with AVX-512.
 #[inline(always)]
 unsafe fn widen_bf16(from: *const u16, dim: usize, to: *mut u8) {
-    for k in (0..dim).step_by(16) {
-        // SAFETY: masked to what is left of `dim`.
-        unsafe {
-            let mask = mask(dim - k) as u16;
-            let wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from.add(k).cast()));
-            _mm512_mask_storeu_epi32(to.add(4 * k).cast(), mask, _mm512_slli_epi32::<16>(wide));
+    // SAFETY: as in `widen_f16`.
+    unsafe {
+        for k in (0..dim / 16 * 16).step_by(16) {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.add(k).cast()));
+            _mm512_storeu_si512(to.add(4 * k).cast(), _mm512_slli_epi32::<16>(wide));
+        }
+        let k = dim / 16 * 16;
+        if k < dim {
+            let last = _mm256_maskz_loadu_epi16(mask(dim - k) as u16, from.add(k).cast());
+            let wide = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(last));
+            _mm512_storeu_si512(to.add(4 * k).cast(), wide);
         }
     }
 }
@@ -275,7 +285,11 @@ unsafe fn expand<const BITS: usize, const WIDE: bool>(
         let table = _mm512_broadcast_i32x4(_mm_loadu_si128(levels.as_ptr().cast()));
         let low_bits = _mm512_set1_epi8((1 << BITS) - 1);
         for at in (0..bytes).step_by(64) {
-            let codes = _mm512_maskz_loadu_epi8(mask(bytes - at), from.add(at).cast());
+            let from = from.add(at).cast::<i8>();
+            let codes = match bytes - at {
+                64.. => _mm512_loadu_si512(from.cast()),
+                rest => _mm512_maskz_loadu_epi8(mask(rest), from),
+            };
             let plane = (bytes - at).min(64).next_multiple_of(4);
             for h in 0..8 / BITS {
                 let shifted = _mm512_srl_epi16(codes, _mm_cvtsi32_si128((h * BITS) as i32));

@@ -1,6 +1,6 @@
 //! What becomes of a tile's sums.
 
-use super::unit::Unit;
+use super::unit::{Unit, unrolled};
 use crate::kernel::packed::Lanes;
 use crate::kernel::residual::Centroids;
 
@@ -12,7 +12,7 @@ pub(super) trait Finish {
         &mut self,
         vector: usize,
         first: usize,
-        sums: &[[U::Sums; V]; T],
+        sums: &[[U::Floats; V]; T],
     );
 }
 
@@ -34,21 +34,17 @@ unsafe fn register<U: Unit>(lanes: &[Lanes], vector: usize, v: usize) -> *const 
 unsafe fn raise<U: Unit, const V: usize, const T: usize>(
     maxima: &mut [Lanes],
     vector: usize,
-    sums: &[[U::Sums; V]; T],
+    sums: &[[U::Floats; V]; T],
     score: impl Fn(usize, usize, U::Floats) -> U::Floats,
 ) {
     let base = maxima.as_mut_ptr().cast::<f32>();
-    for v in 0..V {
-        // SAFETY: register `v` lies in `maxima`; the processor has `U`'s instructions.
-        unsafe {
-            let at = base.add(vector * 16 + v * U::LANES);
-            let mut max = U::load(at);
-            for (t, sums) in sums.iter().enumerate() {
-                max = U::max(score(t, v, U::floats(sums[v])), max);
-            }
-            U::store(at, max);
-        }
-    }
+    // SAFETY: register `v` lies in `maxima`; the processor has `U`'s instructions.
+    unrolled!(v < V, unsafe {
+        let at = base.add(vector * 16 + v * U::LANES);
+        let mut max = U::load(at);
+        unrolled!(t < T, max = U::max(score(t, v, sums[t][v]), max));
+        U::store(at, max);
+    });
 }
 
 /// Raises the maxima by the sums themselves.
@@ -60,7 +56,7 @@ impl Finish for Raise<'_> {
         &mut self,
         vector: usize,
         _: usize,
-        sums: &[[U::Sums; V]; T],
+        sums: &[[U::Floats; V]; T],
     ) {
         // SAFETY: the caller's promises.
         unsafe { raise::<U, V, T>(self.0, vector, sums, |_, _, score| score) };
@@ -79,7 +75,7 @@ impl Finish for RaiseScaled<'_> {
         &mut self,
         vector: usize,
         first: usize,
-        sums: &[[U::Sums; V]; T],
+        sums: &[[U::Floats; V]; T],
     ) {
         let scales = &self.row_scales[first..first + T];
         // SAFETY: the caller's promises.
@@ -103,20 +99,18 @@ impl Finish for StoreScaled<'_> {
         &mut self,
         vector: usize,
         first: usize,
-        sums: &[[U::Sums; V]; T],
+        sums: &[[U::Floats; V]; T],
     ) {
         let row_scales = &self.row_scales[first..first + T];
-        for (t, sums) in sums.iter().enumerate() {
+        unrolled!(t < T, {
             let out = &mut self.out[(first + t) * self.stride + vector * 16..][..V * U::LANES];
-            for (v, &sum) in sums.iter().enumerate() {
-                // SAFETY: register `v` lies in `scales` and in `out`; the processor has `U`'s instructions.
-                unsafe {
-                    let score = U::mul(U::floats(sum), U::splat(row_scales[t]));
-                    let scale = U::load(register::<U>(self.scales, vector, v));
-                    U::store(out.as_mut_ptr().add(v * U::LANES), U::mul(score, scale));
-                }
-            }
-        }
+            // SAFETY: register `v` lies in `scales` and in `out`; the processor has `U`'s instructions.
+            unrolled!(v < V, unsafe {
+                let score = U::mul(sums[t][v], U::splat(row_scales[t]));
+                let scale = U::load(register::<U>(self.scales, vector, v));
+                U::store(out.as_mut_ptr().add(v * U::LANES), U::mul(score, scale));
+            });
+        });
     }
 }
 
@@ -143,34 +137,36 @@ impl Finish for Residual<'_> {
         &mut self,
         vector: usize,
         first: usize,
-        sums: &[[U::Sums; V]; T],
+        sums: &[[U::Floats; V]; T],
     ) {
         let token_scales = &self.token_scales[first..first + T];
-        let token_scales: [f32; T] = std::array::from_fn(|t| self.scale_table[usize::from(token_scales[t])]);
-        let rows: [&[f32]; T] = std::array::from_fn(|t| {
+        let mut scale_of = [0.0; T];
+        let mut rows = [self.centroids.any(); T];
+        unrolled!(t < T, {
+            scale_of[t] = self.scale_table[usize::from(token_scales[t])];
             let row = self.centroids.row(first + t);
             self.damaged |= row.is_none();
-            &row.unwrap_or(self.centroids.any())[vector * 16..][..V * U::LANES]
+            rows[t] = &row.unwrap_or(rows[t])[vector * 16..][..V * U::LANES];
         });
         let scales = self.scales;
         // SAFETY: register `v < V` lies in `scales` and in each centroid row; the processor has `U`'s instructions.
         let score = |t: usize, v: usize, sum: U::Floats| unsafe {
             let scaled = U::mul(sum, U::load(register::<U>(scales, vector, v)));
             let centroid = U::load(rows[t].as_ptr().add(v * U::LANES));
-            U::add(U::mul(scaled, U::splat(token_scales[t])), centroid)
+            U::add(U::mul(scaled, U::splat(scale_of[t])), centroid)
         };
         match &mut self.to {
             // SAFETY: the caller's promises.
             Destination::Maxima(maxima) => unsafe { raise::<U, V, T>(maxima, vector, sums, score) },
             Destination::Scores(out) => {
                 let stride = self.centroids.stride;
-                for (t, sums) in sums.iter().enumerate() {
+                unrolled!(t < T, {
                     let out = &mut out[(first + t) * stride + vector * 16..][..V * U::LANES];
-                    for (v, &sum) in sums.iter().enumerate() {
-                        // SAFETY: register `v` lies in `out`; the processor has `U`'s instructions.
-                        unsafe { U::store(out.as_mut_ptr().add(v * U::LANES), score(t, v, U::floats(sum))) };
-                    }
-                }
+                    // SAFETY: register `v` lies in `out`; the processor has `U`'s instructions.
+                    unrolled!(v < V, unsafe {
+                        U::store(out.as_mut_ptr().add(v * U::LANES), score(t, v, sums[t][v]))
+                    });
+                });
             }
         }
     }

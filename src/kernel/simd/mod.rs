@@ -20,7 +20,7 @@ use half::{bf16, f16};
 
 use super::isa::{Isa, Kind};
 use super::packed::{Lanes, Packed};
-use super::residual::{Centroids, ResidualQuery, ResidualTokens};
+use super::residual::{Centroids, ResidualQuery};
 use finish::{Destination, Raise, RaiseScaled, Residual, StoreScaled};
 use tokens::{Bytes, Halves, InPlace, Write, Written};
 use unit::Machine;
@@ -36,12 +36,15 @@ trait Job {
 
 /// Does `job` with the machine of `isa`; `None` if that is plain Rust.
 fn dispatch<J: Job>(isa: Isa, job: J) -> Option<J::Output> {
-    // SAFETY (all): an `Isa` other than the scalar one exists only if detection found its features on this processor.
     match isa.kind() {
         Kind::Scalar => None,
+        // SAFETY: an `Isa` holds `Avx2` only if detection found AVX2, FMA and F16C on this processor.
         Kind::Avx2 => Some(unsafe { avx2::run(job) }),
+        // SAFETY: an `Isa` holds `Avx512` only if detection found these and AVX-512 F, BW, VL and DQ.
         Kind::Avx512 => Some(unsafe { avx512::run(job) }),
+        // SAFETY: an `Isa` holds `Avx512Vnni` only if detection found all these and VNNI.
         Kind::Avx512Vnni { bf16: false } => Some(unsafe { avx512::run_vnni(job) }),
+        // SAFETY: an `Isa` holds `bf16: true` only if detection found all these, VNNI and BF16. (A test may say `false` nevertheless.)
         Kind::Avx512Vnni { bf16: true } => Some(unsafe { avx512::run_bf16(job) }),
     }
 }
@@ -109,13 +112,14 @@ pub(super) fn maxima_bf16(
         unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(self) {
             let Self(query, rows, dim, maxima) = self;
             let (tokens, finish) = (rows.len() / dim, &mut Raise(maxima));
-            // SAFETY (both): `rows` has `tokens` tokens of the query's groups, `maxima` the query's vectors (asserted below).
             if M::BF16_IN_PLACE {
                 let source = InPlace::new(rows, dim);
+                // SAFETY: `rows` has `tokens` tokens of the query's groups, `maxima` the query's vectors (asserted below).
                 unsafe { tile::run::<M::Bf16, FULL, HALF, T>(query, tokens, &source, finish) };
             } else {
                 let writer = Halves::<M, true> { base: rows.as_ptr().cast(), dim, machine: PhantomData };
                 let source = Written { groups: dim, writer };
+                // SAFETY: `rows` has `tokens` tokens of the query's groups, `maxima` the query's vectors (asserted below).
                 unsafe { tile::run::<M::Bf16, FULL, HALF, T>(query, tokens, &source, finish) };
             }
         }
@@ -140,13 +144,14 @@ impl<F: finish::Finish> Job for I8Job<'_, F> {
     #[inline(always)]
     unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(self) {
         let Self(query, ScaledRows { rows, dim, row_scales }, mut finish) = self;
-        // SAFETY (both): `check` saw that there are as many tokens of the query's groups; the callers check the rest.
         if M::I8_IN_PLACE {
             let source = InPlace::new(rows, dim);
+            // SAFETY: `check` saw that there are as many tokens of the query's groups; the callers check the rest.
             unsafe { tile::run::<M::I8, FULL, HALF, T>(query, row_scales.len(), &source, &mut finish) };
         } else {
             let writer = Bytes::<M> { base: rows.as_ptr(), dim, machine: PhantomData };
             let source = Written { groups: query.groups, writer };
+            // SAFETY: `check` saw that there are as many tokens of the query's groups; the callers check the rest.
             unsafe { tile::run::<M::I8, FULL, HALF, T>(query, row_scales.len(), &source, &mut finish) };
         }
     }
@@ -181,24 +186,24 @@ pub(super) fn scores_i8(
 }
 
 /// Codes, expanded row by row.
-struct Codes<'a, M> {
-    query: &'a ResidualQuery,
-    codes: &'a [u8],
+struct Codes<'a, M, const BITS: usize> {
+    levels: &'a [i8; 16],
+    row_bytes: usize,
     centroids: Centroids<'a>,
     machine: PhantomData<M>,
 }
 
-impl<M: Machine> Write for Codes<'_, M> {
+impl<M: Machine, const BITS: usize> Write for Codes<'_, M, BITS> {
+    #[inline(always)]
+    fn source(&self) -> (*const u8, usize) {
+        (self.centroids.tokens.codes.as_ptr(), self.row_bytes)
+    }
+
     #[inline(always)]
     unsafe fn write(&self, token: usize, to: *mut u8) {
-        let bytes = self.query.row_bytes();
-        // SAFETY: the token has `bytes` bytes of codes; the rest is the caller's promise.
+        // SAFETY: the token has `row_bytes` bytes of codes; the rest is the caller's promise.
         unsafe {
-            let from = self.codes.as_ptr().add(token * bytes);
-            match self.query.bits() {
-                2 => M::expand::<2>(from, bytes, self.query.levels(), to),
-                _ => M::expand::<4>(from, bytes, self.query.levels(), to),
-            }
+            M::expand::<BITS>(self.source().0.add(token * self.row_bytes), self.row_bytes, self.levels, to)
         }
     }
 
@@ -212,22 +217,23 @@ impl<M: Machine> Write for Codes<'_, M> {
     }
 }
 
-struct ResidualJob<'a>(&'a ResidualQuery, ResidualTokens<'a>, Centroids<'a>, Destination<'a>);
+struct ResidualJob<'a, const BITS: usize>(&'a ResidualQuery, Centroids<'a>, Destination<'a>);
 
-impl Job for ResidualJob<'_> {
+impl<const BITS: usize> Job for ResidualJob<'_, BITS> {
     /// Whether all centroids exist.
     type Output = bool;
     #[inline(always)]
     unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(self) -> bool {
-        let Self(query, tokens, centroids, to) = self;
-        let writer = Codes::<M> { query, codes: tokens.codes, centroids, machine: PhantomData };
+        let Self(query, centroids, to) = self;
+        let (levels, row_bytes) = (query.levels(), query.row_bytes());
+        let writer = Codes::<M, BITS> { levels, row_bytes, centroids, machine: PhantomData };
         let source = Written { groups: query.packed().groups, writer };
         let (scales, scale_table) = (query.scales(), query.scale_table());
-        let mut finish =
-            Residual { centroids, token_scales: tokens.scales, scale_table, scales, to, damaged: false };
+        let token_scales = centroids.tokens.scales;
+        let mut finish = Residual { centroids, token_scales, scale_table, scales, to, damaged: false };
         // SAFETY: `residual` below checked that codes, scales and query fit together.
         unsafe {
-            tile::run::<M::Codes, FULL, HALF, T>(query.packed(), tokens.len(), &source, &mut finish);
+            tile::run::<M::Codes, FULL, HALF, T>(query.packed(), token_scales.len(), &source, &mut finish);
         }
         !finish.damaged
     }
@@ -240,7 +246,10 @@ fn residual(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>
     assert_eq!(tokens.codes.len(), tokens.len() * query.row_bytes());
     assert_eq!(query.scales().len(), query.packed().vectors());
     assert_eq!(centroids.stride, query.stride());
-    dispatch(query.isa(), ResidualJob(query, tokens, centroids, to))
+    match query.bits() {
+        2 => dispatch(query.isa(), ResidualJob::<2>(query, centroids, to)),
+        _ => dispatch(query.isa(), ResidualJob::<4>(query, centroids, to)),
+    }
 }
 
 pub(super) fn maxima_residual(

@@ -118,6 +118,8 @@ impl Tokens for InPlace {
 
 /// How one row gets into the panel.
 pub(super) trait Write {
+    /// Where the source's rows start and how long they are, in bytes.
+    fn source(&self) -> (*const u8, usize);
     /// # Safety
     /// As [`Machine`]'s methods: token `token` exists, and `to` has room for it and the slack.
     unsafe fn write(&self, token: usize, to: *mut u8);
@@ -141,8 +143,12 @@ impl<W: Write> Tokens for Written<W> {
     #[inline(always)]
     unsafe fn rows<const T: usize>(&self, first: usize, panel: &mut Panel) -> Rows {
         let (base, stride) = (panel.start(), panel.stride);
+        let (source, row_bytes) = self.writer.source();
         self.writer.announce(first + T..first + 2 * T);
         for t in 0..T {
+            for line in (0..row_bytes).step_by(64) {
+                super::prefetch(source.wrapping_add((first + t + 2 * T) * row_bytes + line));
+            }
             // SAFETY: token `first + t` exists, row `t < T` lies in the panel, and so does the slack after it.
             unsafe { self.writer.write(first + t, base.add(t * stride)) };
         }
@@ -158,6 +164,10 @@ pub(super) struct Halves<M, const BRAIN: bool> {
 }
 
 impl<M: Machine, const BRAIN: bool> Write for Halves<M, BRAIN> {
+    #[inline(always)]
+    fn source(&self) -> (*const u8, usize) {
+        (self.base.cast(), 2 * self.dim)
+    }
     #[inline(always)]
     unsafe fn write(&self, token: usize, to: *mut u8) {
         // SAFETY: the token has `dim` elements; the rest is the caller's promise.
@@ -176,6 +186,10 @@ pub(super) struct Bytes<M> {
 }
 
 impl<M: Machine> Write for Bytes<M> {
+    #[inline(always)]
+    fn source(&self) -> (*const u8, usize) {
+        (self.base.cast(), self.dim)
+    }
     #[inline(always)]
     unsafe fn write(&self, token: usize, to: *mut u8) {
         // SAFETY: the token has `dim` elements; the rest is the caller's promise.

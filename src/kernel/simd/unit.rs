@@ -72,3 +72,21 @@ pub(super) trait Machine {
 pub(super) fn rows_of(lanes: &[Lanes]) -> *const u32 {
     lanes.as_ptr().cast()
 }
+
+/// `for i in 0..N { body }`, for `N ≤ 12` known to the compiler, written out: indices must be constants for arrays of registers to
+/// become registers.
+macro_rules! unrolled {
+    ($i:ident < $n:expr, $j:ident < $m:expr, $body:expr) => {
+        unrolled!($i < $n, unrolled!($j < $m, $body))
+    };
+    ($i:ident < $n:expr, $body:expr) => {
+        unrolled!(@ $i $n, $body; 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    (@ $i:ident $n:expr, $body:expr; $($at:literal)+) => {
+        $(if $at < $n {
+            let $i = $at;
+            $body;
+        })+
+    };
+}
+pub(super) use unrolled;

@@ -1,0 +1,250 @@
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Expansion, Head, Recipe, TokenRules, checked_length, graph};
+use crate::encode::directory::ModelDirectory;
+use crate::encode::pooling::Pooling;
+use crate::encode::projection::Projection;
+use crate::encode::{EncodeError, ModelOptions};
+
+/// One line of `modules.json`. The type's module path differs between releases; its last part is what counts.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Module {
+    #[serde(default)]
+    path: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+impl Module {
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.kind.rsplit('.').next() == Some(name)
+    }
+}
+
+/// `config_sentence_transformers.json`, as far as dense models use it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Settings {
+    prompts: BTreeMap<String, Option<String>>,
+    default_prompt_name: Option<String>,
+}
+
+/// `sentence_bert_config.json` in the transformer's directory.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TransformerSettings {
+    max_seq_length: Option<i64>,
+    do_lower_case: bool,
+    query_length: Option<i64>,
+    document_length: Option<i64>,
+    query_expansion: Option<ExpansionSettings>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ExpansionSettings {
+    strategy: Option<String>,
+    #[serde(default)]
+    attend: bool,
+    token: Option<String>,
+    length: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PoolingSettings {
+    pooling_mode: Option<Value>,
+    pooling_mode_cls_token: bool,
+    pooling_mode_mean_tokens: bool,
+    pooling_mode_max_tokens: bool,
+    pooling_mode_mean_sqrt_len_tokens: bool,
+    pooling_mode_weightedmean_tokens: bool,
+    pooling_mode_lasttoken: bool,
+    include_prompt: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct MaskSettings {
+    skiplist_words: Vec<String>,
+}
+
+/// The modules of a directory and what stands in them; the start for the layouts built on sentence-transformers.
+pub(super) struct Modules {
+    pub(super) transformer: ModelDirectory,
+    pub(super) projections: Vec<Projection>,
+    pub(super) projection_bytes: Vec<Vec<u8>>,
+    pub(super) normalize: bool,
+    pooling: Option<ModelDirectory>,
+    mask: Option<ModelDirectory>,
+    settings: TransformerSettings,
+}
+
+impl Modules {
+    pub(super) fn read(directory: &ModelDirectory) -> Result<Self, EncodeError> {
+        let modules: Vec<Module> = directory.optional_json("modules.json")?.unwrap_or_default();
+        let mut this = Self {
+            transformer: directory.clone(),
+            projections: Vec::new(),
+            projection_bytes: Vec::new(),
+            normalize: false,
+            pooling: None,
+            mask: None,
+            settings: TransformerSettings::default(),
+        };
+        for module in modules {
+            let place = directory.part("modules.json", &module.path)?;
+            match module.kind.rsplit('.').next().unwrap_or_default() {
+                "Transformer" => this.transformer = place,
+                "Pooling" => this.pooling = Some(place),
+                "Dense" => {
+                    let (projection, bytes) = Projection::load(&place)?;
+                    this.projections.push(projection);
+                    this.projection_bytes.push(bytes);
+                }
+                "Normalize" => this.normalize = true,
+                "MultiVectorMask" => this.mask = Some(place),
+                "Dropout" => {}
+                _ => {
+                    return Err(EncodeError::Field {
+                        path: directory.path("modules.json"),
+                        field: "type",
+                        found: module.kind,
+                        expected: "Transformer, Pooling, Dense, Normalize, MultiVectorMask or Dropout",
+                    });
+                }
+            }
+        }
+        for (at, pair) in this.projections.windows(2).enumerate() {
+            if pair[0].outputs != pair[1].inputs {
+                return Err(EncodeError::Field {
+                    path: directory.path("modules.json"),
+                    field: "in_features",
+                    found: format!("{} in dense layer {}", pair[1].inputs, at + 2),
+                    expected: "as many as the layer before gives",
+                });
+            }
+        }
+        for name in
+            ["sentence_bert_config.json", "sentence_roberta_config.json", "sentence_xlm-roberta_config.json"]
+        {
+            if let Some(settings) = this.transformer.optional_json(name)? {
+                this.settings = settings;
+                break;
+            }
+        }
+        Ok(this)
+    }
+
+    pub(super) fn lowercase(&self) -> bool {
+        self.settings.do_lower_case
+    }
+
+    pub(super) fn max_length(&self) -> Result<Option<usize>, EncodeError> {
+        self.length("max_seq_length", self.settings.max_seq_length)
+    }
+
+    fn length(&self, field: &'static str, length: Option<i64>) -> Result<Option<usize>, EncodeError> {
+        checked_length(&self.transformer, "sentence_bert_config.json", field, length)
+    }
+
+    fn expansion(&self) -> Result<Option<Expansion>, EncodeError> {
+        let Some(settings) = &self.settings.query_expansion else { return Ok(None) };
+        let length = self.length("query_expansion.length", settings.length)?.unwrap_or(32);
+        let (attend, token) = (settings.attend, settings.token.clone());
+        Ok(Some(Expansion { length, attend, token, fixed: settings.strategy.as_deref() != Some("min") }))
+    }
+}
+
+/// The recipe of a sentence-transformers directory: dense, or multi-vector if it has a mask and no pooling.
+pub(super) fn recipe(directory: &ModelDirectory, options: &ModelOptions) -> Result<Recipe, EncodeError> {
+    let modules = Modules::read(directory)?;
+    let settings: Settings =
+        directory.optional_json("config_sentence_transformers.json")?.unwrap_or_default();
+    let graph = graph(&[&modules.transformer, directory], options)?;
+    let prompt = |names: &[&str]| {
+        let default = settings.default_prompt_name.as_deref();
+        let mut names = names.iter().copied().chain(default);
+        names.find_map(|name| settings.prompts.get(name).cloned().flatten()).unwrap_or_default()
+    };
+    let query_prompt = prompt(&["query"]);
+    let document_prompt = prompt(&["document", "passage", "corpus"]);
+    let max = modules.max_length()?;
+    let mut notes = Vec::new();
+    let (head, max_query, max_document) = match (&modules.pooling, &modules.mask) {
+        (None, Some(mask)) => {
+            let mask: MaskSettings = mask.optional_json("config.json")?.unwrap_or_default();
+            let expansion = modules.expansion()?;
+            let query = match &expansion {
+                Some(expansion) if expansion.fixed => Some(expansion.length),
+                _ => modules.length("query_length", modules.settings.query_length)?.or(max),
+            };
+            let document = modules.length("document_length", modules.settings.document_length)?.or(max);
+            let rules = TokenRules {
+                query_prefix: String::new(),
+                document_prefix: String::new(),
+                expansion,
+                skip_words: mask.skiplist_words,
+                skip_unknown: false,
+            };
+            (Head::Tokens(rules), query, document)
+        }
+        (pooling, _) => {
+            if pooling.is_none() {
+                notes.push("modules.json has no pooling: the mean is assumed".to_owned());
+            }
+            (pooled(pooling.as_ref())?, max, max)
+        }
+    };
+    Ok(Recipe {
+        graph,
+        lowercase: modules.lowercase(),
+        max_query,
+        max_document,
+        query_prompt,
+        document_prompt,
+        head,
+        normalize: modules.normalize,
+        transformer: modules.transformer,
+        projections: modules.projections,
+        projection_bytes: modules.projection_bytes,
+        notes,
+    })
+}
+
+fn pooled(directory: Option<&ModelDirectory>) -> Result<Head, EncodeError> {
+    let Some(directory) = directory else {
+        return Ok(Head::Pooled { modes: vec![Pooling::Mean], include_prompt: true });
+    };
+    let settings: PoolingSettings = directory.json("config.json", "the configuration of the pooling")?;
+    let wrong = |found: String| EncodeError::Field {
+        path: directory.path("config.json"),
+        field: "pooling_mode",
+        found,
+        expected: "cls, mean, max, lasttoken, weightedmean or mean_sqrt_len_tokens",
+    };
+    let named =
+        |value: &Value| value.as_str().and_then(Pooling::named).ok_or_else(|| wrong(value.to_string()));
+    let modes = match &settings.pooling_mode {
+        Some(Value::Array(all)) => all.iter().map(named).collect::<Result<_, _>>()?,
+        Some(one) => vec![named(one)?],
+        // Vectors of several modes are joined in this order.
+        None => [
+            (settings.pooling_mode_cls_token, Pooling::Cls),
+            (settings.pooling_mode_max_tokens, Pooling::Max),
+            (settings.pooling_mode_mean_tokens, Pooling::Mean),
+            (settings.pooling_mode_mean_sqrt_len_tokens, Pooling::MeanSqrtLength),
+            (settings.pooling_mode_weightedmean_tokens, Pooling::WeightedMean),
+            (settings.pooling_mode_lasttoken, Pooling::LastToken),
+        ]
+        .into_iter()
+        .filter_map(|(on, mode)| on.then_some(mode))
+        .collect::<Vec<_>>(),
+    };
+    if modes.is_empty() {
+        return Err(wrong("no mode at all".to_owned()));
+    }
+    Ok(Head::Pooled { modes, include_prompt: settings.include_prompt.unwrap_or(true) })
+}

@@ -1,0 +1,70 @@
+/// The release of ONNX Runtime that is installed.
+pub const VERSION: &str = "1.32.0";
+
+/// The PyPI wheels of that release whose content is known, by SHA-256 as the package index publishes it.
+pub(super) const WHEELS: &[(&str, &str)] = &[
+    (
+        "onnxruntime-1.32.0-cp311-cp311-manylinux_2_28_x86_64.whl",
+        "5a34fc4dfeb5a7b4a74c95dcba1e773d722abda720b474edf1b0c419dc6d163d",
+    ),
+    (
+        "onnxruntime-1.32.0-cp311-cp311-manylinux_2_28_aarch64.whl",
+        "2303372a85299b6757b0e11e1cbf13e410ddf7e10c37f4b37e99d1c90e7daf7c",
+    ),
+    (
+        "onnxruntime-1.32.0-cp311-cp311-macosx_14_0_arm64.whl",
+        "366b9e53d07812cc5c92822cecf7563b76a8a0f32ba3bb8dd232a206ac3bcb6c",
+    ),
+    (
+        "onnxruntime-1.32.0-cp311-cp311-win_amd64.whl",
+        "d7e0c45cc5f456ad7805e6dd256a7662736cda9c2fd17becae194eb3c2f6df72",
+    ),
+    (
+        "onnxruntime-1.32.0-cp312-cp312-manylinux_2_28_x86_64.whl",
+        "99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8",
+    ),
+    (
+        "onnxruntime-1.32.0-cp312-cp312-manylinux_2_28_aarch64.whl",
+        "e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718ad6b841054",
+    ),
+    (
+        "onnxruntime-1.32.0-cp312-cp312-macosx_14_0_arm64.whl",
+        "d52510bbbcc880c13b826f7d75cdf33ac5cf0bb864d960000fc29ce73f0cb83e",
+    ),
+    (
+        "onnxruntime-1.32.0-cp312-cp312-win_amd64.whl",
+        "efe7456952c243a05a53d5b8732953625144642c2f3989094277f6217f0c0c40",
+    ),
+    (
+        "onnxruntime-1.32.0-cp313-cp313-manylinux_2_28_x86_64.whl",
+        "02ea12a28c069ea8510093d95a7f6ff8126bfd9fc5c0d3381c03b80fb2b424ba",
+    ),
+    (
+        "onnxruntime-1.32.0-cp313-cp313-manylinux_2_28_aarch64.whl",
+        "54d02baff2df38777b4c3cc7af326406fe8b8a48f54720f4c446d2d327920a79",
+    ),
+    (
+        "onnxruntime-1.32.0-cp313-cp313-macosx_14_0_arm64.whl",
+        "27bf5dad46355a8a435c9c4e1556464d99ca834ea44e0f452909712068b8821b",
+    ),
+    (
+        "onnxruntime-1.32.0-cp313-cp313-win_amd64.whl",
+        "c7f9aa98036ba2a47aa041a4a8c6d0a1f7bfe1bde44c131dcd15ce334f2f148d",
+    ),
+    (
+        "onnxruntime-1.32.0-cp314-cp314-manylinux_2_28_x86_64.whl",
+        "48b878f9551d465aa79ee94ecaf49a1f6b5d27f2975efa775ded374db14d0af1",
+    ),
+    (
+        "onnxruntime-1.32.0-cp314-cp314-manylinux_2_28_aarch64.whl",
+        "4135431395c1f37de0811f452c20a8b774f51812fda6c49611ed9899bbdbeeb4",
+    ),
+    (
+        "onnxruntime-1.32.0-cp314-cp314-macosx_14_0_arm64.whl",
+        "ab327b736552324af8d2a38bef5a65ed773f67184a36ff642beec7f5b4e9b03f",
+    ),
+    (
+        "onnxruntime-1.32.0-cp314-cp314-win_amd64.whl",
+        "2b08ee990d00ab2ee129c5e039f7339963335a4d76f5bd22bfb4f896ae1cec0a",
+    ),
+];
