@@ -4,8 +4,11 @@ use crate::output::Output;
 use anyhow::Error;
 use lateen::corpus::CorpusError;
 use lateen::encode::EncodeError;
+use lateen::encode::export::ExportError;
+use lateen::eval::EvalError;
 use lateen::index::IndexError;
-use lateen::retriever::ErrorKind;
+use lateen::rerank::RerankError;
+use lateen::search::SearchError;
 use std::io;
 use std::process::ExitCode;
 
@@ -102,7 +105,7 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(BAD_DATA);
     }
     if let Some(error) = cause.downcast_ref::<lateen::retriever::Error>() {
-        return of_kind(error.kind());
+        return of_retriever(error);
     }
     if let Some(error) = cause.downcast_ref::<CorpusError>() {
         return of_corpus(error);
@@ -113,16 +116,63 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<EncodeError>() {
         return of_encode(error);
     }
+    if let Some(error) = cause.downcast_ref::<RerankError>() {
+        return of_rerank(error);
+    }
+    if let Some(error) = cause.downcast_ref::<SearchError>() {
+        return of_search(error);
+    }
+    if let Some(error) = cause.downcast_ref::<EvalError>() {
+        return of_eval(error);
+    }
+    if let Some(error) = cause.downcast_ref::<ExportError>() {
+        return of_export(error);
+    }
     cause.downcast_ref::<io::Error>().map(of_io)
 }
 
-fn of_kind(kind: ErrorKind) -> Option<u8> {
-    match kind {
-        ErrorKind::Usage => Some(USAGE),
-        ErrorKind::Locked => Some(LOCKED),
-        ErrorKind::Damaged => Some(BAD_DATA),
-        // Their causes know more: a file that is not there is not a damaged one.
-        _ => None,
+/// Errors of the rooms below are passed through, so the chain does not show them.
+fn of_retriever(error: &lateen::retriever::Error) -> Option<u8> {
+    use lateen::retriever::Error;
+    match error {
+        Error::Document { source, .. } => of_retriever(source),
+        Error::Corpus(error) => of_corpus(error),
+        Error::Model(error) => of_encode(error),
+        Error::Index(error) => of_index(error),
+        Error::Search(error) => of_search(error),
+        Error::Rerank(error) => of_rerank(error),
+        _ => Some(USAGE),
+    }
+}
+
+fn of_search(error: &SearchError) -> Option<u8> {
+    match error {
+        SearchError::Index(error) => of_index(error),
+        _ => Some(USAGE),
+    }
+}
+
+fn of_rerank(error: &RerankError) -> Option<u8> {
+    match error {
+        RerankError::Model(error) => of_encode(error),
+        RerankError::EmptyQuery => Some(USAGE),
+        _ => Some(BAD_DATA),
+    }
+}
+
+fn of_eval(error: &EvalError) -> Option<u8> {
+    match error {
+        EvalError::Open { source, .. } => Some(of_io(source)),
+        EvalError::NotBeir { .. } | EvalError::UnknownSplit { .. } => Some(USAGE),
+        _ => Some(BAD_DATA),
+    }
+}
+
+fn of_export(error: &ExportError) -> Option<u8> {
+    match error {
+        ExportError::Io { source, .. } => Some(of_io(source)),
+        ExportError::MissingFile { .. } | ExportError::SameDirectory { .. } | ExportError::Option { .. } => Some(USAGE),
+        _ => Some(BAD_DATA),
     }
 }
 

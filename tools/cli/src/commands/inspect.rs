@@ -143,7 +143,7 @@ impl SegmentBody {
             bytes: reader.bytes(),
             writer: reader.meta().writer.clone(),
             build: reader.meta().build.clone(),
-            sections: reader.entries().iter().map(section).collect(),
+            sections: reader.entries().map(section).collect(),
         }
     }
 }

@@ -231,7 +231,7 @@ impl<'a> ReportBody<'a> {
             why: &search.why,
             kernel: search.kernel,
             precision: search.precision,
-            runtime: &report.runtime,
+            runtime: report.runtime.name,
             segments: search.segments,
             documents: search.documents,
             nprobe: search.nprobe,
