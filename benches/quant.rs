@@ -64,7 +64,8 @@ fn main() -> Result<(), AnyError> {
         None => synthetic(),
     };
     let queries: usize = option("--queries").map_or(Ok(20), |n| n.parse())?;
-    let ids = if arguments.iter().any(|argument| argument == "--without-ids") { &[][..] } else { &collection.ids };
+    let ids =
+        if arguments.iter().any(|argument| argument == "--without-ids") { &[][..] } else { &collection.ids };
     let exact = rankings(&collection, queries, |row, out| collection.docs.copy_row(row, out));
     let mut results = Vec::new();
     for &bits in &list("--bits", "4,2")? {
@@ -129,7 +130,7 @@ fn fidelity(collection: &Collection, codec: &ResidualCodec, coded: &TokenCodes) 
         off += (length - 1.0).powi(2);
         count += 1.0;
     }
-    (cosine / count, (off / count as f64).sqrt())
+    (cosine / count, (off / count).sqrt())
 }
 
 /// The numbers of the best 100 documents of each query.
