@@ -59,7 +59,7 @@ fn settings(token_storage: TokenStorage, dense_storage: DenseStorage) -> IndexSe
 }
 
 fn create(settings: &IndexSettings) -> Index {
-    let directory = Arc::new(MemoryDirectory::new("memory"));
+    let directory = Arc::new(MemoryDirectory::new());
     Index::create_in(directory, settings, &ModelIdentity::default(), IndexOptions::default()).unwrap()
 }
 
