@@ -1,3 +1,4 @@
 //! Text to matrices.
 
+pub mod distil;
 pub mod export;
