@@ -113,7 +113,7 @@ impl Data {
         };
         let dim = model.token_dim().context("the model makes no token vectors")?;
         let quality = Quality::open(collection, arguments.split.as_deref().unwrap_or("test"))?;
-        let texts = Source::open(collection.to_str().context("path")?, ReadOptions::default())?;
+        let texts = Source::open(collection, ReadOptions::default())?;
         let texts = texts.collect::<Result<Vec<_>, _>>()?;
         let start = Instant::now();
         let mut documents = Vec::with_capacity(texts.len());
@@ -221,11 +221,11 @@ fn row(systems: &[System<'_>], at: usize, data: &Data) -> anyhow::Result<serde_j
     let mut named = Vec::new();
     for ((id, _), found) in data.queries.iter().zip(&system.found) {
         let hits = found.iter().map(|&(doc, score)| {
-            Ok((snapshot.external_id(lateen::types::DocId(doc))?.to_owned(), f64::from(score)))
+            Ok((snapshot.external_id(lateen::types::DocId(doc))?.to_owned(), score))
         });
         named.push((id.clone(), hits.collect::<anyhow::Result<Vec<_>>>()?));
     }
-    let (ndcg, recall) = data.quality.measure(named);
+    let [ndcg, recall] = data.quality.measure(named)?;
     let mut best = system.best.clone();
     best.sort_by(f64::total_cmp);
     let against = |other: Option<&System<'_>>, k| other.map(|other| overlap(&system.found, &other.found, k));

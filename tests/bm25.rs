@@ -29,8 +29,7 @@ fn ndcg_at_10(collection: &Collection, split: &str, analyzer: Analyzer) -> f64 {
     let qrels = collection.qrels(split).unwrap();
     let mut run = Run::new();
     // cmrc2018 has one query without text, in a split that is not looked at here.
-    let mut options = ReadOptions::default();
-    options.skip_bad = true;
+    let options = ReadOptions { skip_bad: true, ..ReadOptions::default() };
     for query in Queries::open(&collection.queries, options).unwrap() {
         let query = query.unwrap();
         if qrels.judgements(&query.id).len() > 0 {

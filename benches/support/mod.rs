@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use lateen::corpus::Queries;
+use lateen::corpus::{Queries, ReadOptions};
 use lateen::eval::beir::Collection;
-use lateen::eval::{Metric, Qrels, Run, evaluate};
+use lateen::eval::{Measure, Metric, Qrels, Run, evaluate};
 
 /// The judgements of one collection.
 pub struct Quality {
@@ -20,18 +20,25 @@ impl Quality {
     /// The queries that are judged, in the order of their file.
     pub fn judged_queries(&self, collection: &Path) -> anyhow::Result<Vec<(String, String)>> {
         let judged: HashSet<&str> = self.qrels.queries().collect();
-        let all = Queries::open(Collection::open(collection)?.queries())?;
+        let all = Queries::open(Collection::open(collection)?.queries, ReadOptions::default())?.read_all()?;
         Ok(all.into_iter().filter(|(id, _)| judged.contains(id.as_str())).collect())
     }
 
     /// nDCG@10 and Recall@100 of `(query, [(document, score)])`.
-    pub fn measure(&self, found: Vec<(String, Vec<(String, f64)>)>) -> (f64, f64) {
-        let report = evaluate(&found.into_iter().collect::<Run>(), &self.qrels, &METRICS);
-        (report.mean(METRICS[0]), report.mean(METRICS[1]))
+    pub fn measure(&self, found: Vec<Ranking>) -> anyhow::Result<[Option<f64>; 2]> {
+        let mut run = Run::new();
+        for (query, hits) in found {
+            run.insert_ranked(query, hits)?;
+        }
+        let report = evaluate(&run, &self.qrels, &METRICS);
+        Ok(METRICS.map(|metric| report.mean(metric)))
     }
 }
 
-const METRICS: [Metric; 2] = [Metric::Ndcg(10), Metric::Recall(100)];
+/// A query's id and its documents, best first.
+pub type Ranking = (String, Vec<(String, f32)>);
+
+const METRICS: [Metric; 2] = [Metric::at(Measure::Ndcg, 10), Metric::at(Measure::Recall, 100)];
 
 /// Prints rows of equal keys as a Markdown table.
 pub fn print_table(rows: &[serde_json::Value]) {

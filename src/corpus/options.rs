@@ -77,7 +77,6 @@ pub struct FieldNames {
 
 /// How to read documents or queries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct ReadOptions {
     /// `None`: told by the name, by the folder's content, or by the first bytes.
     pub format: Option<Format>,

@@ -62,8 +62,7 @@ impl Skipped {
 /// use lateen::corpus::{Format, ReadOptions, Source};
 ///
 /// let lines = "{\"_id\": \"1\", \"text\": \"Ebb and flow.\"}\n{\"_id\": \"2\"}\n";
-/// let mut options = ReadOptions::default();
-/// options.format = Some(Format::Jsonl);
+/// let options = ReadOptions { format: Some(Format::Jsonl), ..ReadOptions::default() };
 /// let mut source = Source::from_reader(lines.as_bytes(), "example", options)?;
 ///
 /// assert_eq!(source.next().unwrap()?.text, "Ebb and flow.");

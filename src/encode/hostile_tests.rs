@@ -171,6 +171,12 @@ fn wrong_dense_layers_are_named() {
     let layer = model.path().join("1_Dense");
     dense_layer(&layer, 20, 8, false, "torch.nn.modules.linear.Identity");
     refused(model.path(), &["shape", "20 columns before the dense layers or 8 after"]);
+    let stack = r#"[{"path":"","type":"x.Transformer"},{"path":"1_Dense","type":"x.Dense"},
+        {"path":"2_Dense","type":"x.Dense"}]"#;
+    write(model.path(), "modules.json", stack);
+    dense_layer(&model.path().join("2_Dense"), 9, 4, false, "torch.nn.modules.linear.Identity");
+    refused(model.path(), &["2_Dense", "in_features", "9 after a layer that gives 8"]);
+    write(model.path(), "modules.json", module);
     dense_layer(&layer, 16, 8, false, "os.system");
     refused(model.path(), &["activation_function", "os.system"]);
     dense_layer(&layer, 16, 8, false, "torch.nn.modules.linear.Identity");

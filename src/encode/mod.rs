@@ -70,6 +70,7 @@ mod output;
 mod pooling;
 mod projection;
 pub mod runtime;
+mod side;
 mod special;
 #[cfg(test)]
 mod static_tests;

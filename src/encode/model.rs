@@ -5,9 +5,10 @@ use rayon::prelude::*;
 use super::directory::ModelDirectory;
 use super::layout::{self, Layout};
 use super::model2vec::Model2Vec;
+use super::side::Side;
 use super::static_tokens::StaticTokens;
 use super::statistics::Counters;
-use super::transformer::{Side, Transformer};
+use super::transformer::Transformer;
 use super::{EncodeError, EncodeStatistics, ModelOptions, RuntimeReport};
 use crate::types::EncodedTokens;
 
@@ -65,7 +66,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// The static late-interaction model that is compiled into the library. Takes some ten milliseconds.
+    /// The static late-interaction model that is compiled into the library.
+    ///
+    /// Each call builds the tokenizer and reads the table again: load once, share by reference.
     ///
     /// # Errors
     /// Only if the library was built with damaged model files.

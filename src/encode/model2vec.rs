@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -26,14 +26,51 @@ struct Config {
 pub(super) struct Model2Vec {
     pub(super) name: String,
     tokenizer: TextTokenizer,
-    embeddings: Vec<f32>,
-    dim: usize,
-    weights: Option<Vec<f32>>,
-    mapping: Option<Vec<u32>>,
+    table: Table,
     normalize: bool,
     max_document: usize,
     max_query: usize,
     pub(super) fingerprint: [u8; 16],
+}
+
+/// The tensors of a checkpoint, checked against each other.
+struct Table {
+    embeddings: Vec<f32>,
+    dim: usize,
+    weights: Option<Vec<f32>>,
+    mapping: Option<Vec<u32>>,
+}
+
+impl Table {
+    fn read(file: &Weights, path: &Path) -> Result<Self, EncodeError> {
+        let wrong = |field, found, expected| {
+            Err(EncodeError::Field { path: path.to_owned(), field, found, expected })
+        };
+        let name = ["embeddings", "embedding.weight", "0"].into_iter().find(|name| file.has(name));
+        let (rows, dim, embeddings) = file.matrix(name.unwrap_or("embeddings"))?;
+        if dim > MAX_DIM {
+            return wrong("embeddings", dim.to_string(), "1 to 8192 columns");
+        }
+        let mapping = file.has("mapping").then(|| file.indices("mapping")).transpose()?;
+        let tokens = mapping.as_ref().map_or(rows, Vec::len);
+        let weights = file.has("weights").then(|| file.shaped("weights", &[tokens])).transpose()?;
+        if let Some(&row) = mapping.iter().flatten().find(|&&row| row as usize >= rows) {
+            return wrong("mapping", format!("row {row}"), "rows of `embeddings`");
+        }
+        Ok(Self { embeddings, dim, weights, mapping })
+    }
+
+    /// How many tokens have a row.
+    fn tokens(&self) -> usize {
+        self.mapping.as_ref().map_or(self.embeddings.len() / self.dim, Vec::len)
+    }
+
+    /// The vector of `token`, and how much it counts.
+    fn row(&self, token: u32) -> (&[f32], f64) {
+        let row = self.mapping.as_ref().map_or(token, |mapping| mapping[token as usize]) as usize;
+        let weight = self.weights.as_ref().map_or(1.0, |weights| f64::from(weights[token as usize]));
+        (&self.embeddings[row * self.dim..(row + 1) * self.dim], weight)
+    }
 }
 
 impl Model2Vec {
@@ -43,42 +80,18 @@ impl Model2Vec {
         let tokenizer_path = directory.path("tokenizer.json");
         let tokenizer_bytes = directory::read(&tokenizer_path, "the tokenizer", TOKENIZER_LIMIT)?;
         let tokenizer = TextTokenizer::new(&tokenizer_path, &tokenizer_bytes, false)?;
-        let weights_path: PathBuf = directory.path("model.safetensors");
+        let weights_path = directory.path("model.safetensors");
         if !weights_path.exists()
             && let Some(path) = directory.pickle()
         {
             return Err(EncodeError::Pickle { path });
         }
         let file = Weights::open(&weights_path)?;
-        let name = ["embeddings", "embedding.weight", "0"].into_iter().find(|name| file.has(name));
-        let (rows, dim, embeddings) = file.matrix(name.unwrap_or("embeddings"))?;
-        if dim > MAX_DIM {
-            let found = dim.to_string();
-            let path = weights_path;
-            return Err(EncodeError::Field {
-                path,
-                field: "embeddings",
-                found,
-                expected: "1 to 8192 columns",
-            });
-        }
-        let mapping = file.has("mapping").then(|| file.indices("mapping")).transpose()?;
-        let tokens = mapping.as_ref().map_or(rows, Vec::len);
-        let weights = file.has("weights").then(|| file.shaped("weights", &[tokens])).transpose()?;
-        if let Some(&row) = mapping.iter().flatten().find(|&&row| row as usize >= rows) {
-            let path = weights_path;
-            let found = format!("row {row}");
-            return Err(EncodeError::Field {
-                path,
-                field: "mapping",
-                found,
-                expected: "rows of `embeddings`",
-            });
-        }
+        let table = Table::read(&file, &weights_path)?;
         let largest = tokenizer.largest_id();
-        if largest as usize >= tokens {
-            let directory = directory.root().to_owned();
-            return Err(EncodeError::VocabularyMismatch { directory, token: largest, rows: tokens });
+        if largest as usize >= table.tokens() {
+            let (directory, rows) = (directory.root().to_owned(), table.tokens());
+            return Err(EncodeError::VocabularyMismatch { directory, token: largest, rows });
         }
         let normalize = config.normalize.unwrap_or(true);
         let max_document = options.max_document_tokens.unwrap_or(MAX_TOKENS).max(1);
@@ -90,10 +103,7 @@ impl Model2Vec {
         Ok(Self {
             name: directory.name(),
             tokenizer,
-            embeddings,
-            dim,
-            weights,
-            mapping,
+            table,
             normalize,
             max_document,
             max_query,
@@ -102,7 +112,7 @@ impl Model2Vec {
     }
 
     pub(super) fn dim(&self) -> usize {
-        self.dim
+        self.table.dim
     }
 
     pub(super) fn limits(&self) -> (usize, usize) {
@@ -110,8 +120,7 @@ impl Model2Vec {
     }
 
     pub(super) fn description(&self) -> String {
-        let rows = self.embeddings.len() / self.dim;
-        format!("{}: Model2Vec table, {rows} × {}", self.name, self.dim)
+        format!("{}: Model2Vec table, {} tokens × {}", self.name, self.table.tokens(), self.table.dim)
     }
 
     /// The vector of `text`, and whether tokens were cut off; zeros if the text has no known token.
@@ -121,12 +130,11 @@ impl Model2Vec {
         let tokens = self.tokenizer.tokens("", text, max.saturating_mul(2), false)?;
         let unknown = self.tokenizer.unknown();
         let mut known = tokens.ids.iter().filter(|&&id| Some(id) != unknown);
-        let mut sum = vec![0.0_f64; self.dim];
+        let mut sum = vec![0.0_f64; self.table.dim];
         let mut count = 0_u32;
         for &id in known.by_ref().take(max) {
-            let row = self.mapping.as_ref().map_or(id, |mapping| mapping[id as usize]) as usize;
-            let weight = self.weights.as_ref().map_or(1.0, |weights| f64::from(weights[id as usize]));
-            for (total, &x) in sum.iter_mut().zip(&self.embeddings[row * self.dim..]) {
+            let (row, weight) = self.table.row(id);
+            for (total, &x) in sum.iter_mut().zip(row) {
                 *total += f64::from(x) * weight;
             }
             count += 1;

@@ -61,6 +61,7 @@ impl Default for ModelOptions {
 
 impl ModelOptions {
     /// The number of threads meant by [`ModelOptions::threads`].
+    #[cfg(any(feature = "onnxruntime", feature = "rten"))]
     pub(super) fn thread_count(&self) -> usize {
         match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),

@@ -5,41 +5,40 @@ use rayon::prelude::*;
 use super::batch::{GraphText, buckets, pad};
 use super::directory::{self, ModelDirectory, TOKENIZER_LIMIT};
 use super::fingerprint::Fingerprint;
-use super::layout::{Expansion, Head, MAX_TOKENS, Recipe, TokenRules};
+use super::layout::{Head, Recipe};
 use super::output::Output;
 use super::pooling::Pooling;
 use super::projection::Projection;
 use super::runtime::{self, Graph, RuntimeReport, Session};
+use super::side::{Side, SideMaker, SideRules};
 use super::special::Special;
 use super::text::TextTokenizer;
 use super::{EncodeError, ModelOptions};
 use crate::types::{EncodedTokens, MAX_DIM, TokenMatrixBuf, normalize};
 
-/// The longest text of a model that states no limit.
-const DEFAULT_TOKENS: usize = 512;
-
-/// Which side of a search a text is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Query,
-    Document,
-}
-
-/// How the texts of one side are put before the graph.
-#[derive(Debug)]
-struct SideRules {
-    prompt: String,
-    /// Tokens of the prompt and the marks before it, where pooling leaves them out.
-    prompt_tokens: usize,
-    prefix: Option<u32>,
-    max_tokens: usize,
-    expansion: Option<(Expansion, u32)>,
-}
+/// Said of graphs that quantise activations as they run.
+const DYNAMIC: &str =
+    "the graph measures the range of each batch: its vectors depend a little on batch mates";
 
 /// What becomes of the graph's output.
 enum Form {
     Pooled { modes: Vec<Pooling>, skip_prompt: bool },
     Tokens { skip: HashSet<u32> },
+}
+
+impl Form {
+    fn add_to(&self, fingerprint: &mut Fingerprint) {
+        match self {
+            Self::Pooled { modes, skip_prompt } => {
+                fingerprint.add("pooling", format!("{modes:?} {skip_prompt}").as_bytes());
+            }
+            Self::Tokens { skip } => {
+                let mut skip: Vec<u64> = skip.iter().map(|&id| u64::from(id)).collect();
+                skip.sort_unstable();
+                fingerprint.add_numbers("skip", &skip);
+            }
+        }
+    }
 }
 
 /// An ONNX graph with a tokenizer, as an encoder of texts.
@@ -83,15 +82,13 @@ impl Transformer {
         let tokenizer = TextTokenizer::new(&tokenizer_path, &bytes, recipe.lowercase)?;
         let special = Special::load(&recipe.transformer)?;
         let mut notes = recipe.notes.clone();
-        let query = side(&recipe, Side::Query, &tokenizer, &special, options, &mut notes)?;
-        let document = side(&recipe, Side::Document, &tokenizer, &special, options, &mut notes)?;
+        let maker = SideMaker { recipe: &recipe, tokenizer: &tokenizer, special: &special, options };
+        let query = maker.rules(Side::Query, &mut notes)?;
+        let document = maker.rules(Side::Document, &mut notes)?;
         let form = form(&recipe.head, &tokenizer, &mut notes);
         let graph = Graph::open(&recipe.graph)?;
         if graph.has_dynamic_quantisation {
-            notes.push(
-                "the graph measures the range of each batch: its vectors depend a little on batch mates"
-                    .to_owned(),
-            );
+            notes.push(DYNAMIC.to_owned());
         }
         let fingerprint = fingerprint(&graph, &bytes, &recipe, [&query, &document], &form)?;
         let graph_path = graph.path.clone();
@@ -114,9 +111,7 @@ impl Transformer {
             dim: 0,
         };
         this.probe()?;
-        for note in &this.notes {
-            tracing::warn!(model = %this.name, "{note}");
-        }
+        this.notes.iter().for_each(|note| tracing::warn!(model = %this.name, "{note}"));
         Ok((this, report))
     }
 
@@ -305,85 +300,6 @@ fn kept(text: &Prepared) -> (Vec<u32>, Vec<(u32, u32)>) {
     all.filter(|(_, keep)| **keep).map(|((&id, &span), _)| (id, span)).unzip()
 }
 
-fn side(
-    recipe: &Recipe,
-    side: Side,
-    tokenizer: &TextTokenizer,
-    special: &Special,
-    options: &ModelOptions,
-    notes: &mut Vec<String>,
-) -> Result<SideRules, EncodeError> {
-    let (stated, wanted, mut prompt) = match side {
-        Side::Query => (recipe.max_query, options.max_query_tokens, recipe.query_prompt.clone()),
-        Side::Document => (recipe.max_document, options.max_document_tokens, recipe.document_prompt.clone()),
-    };
-    let positions = special.positions.unwrap_or(MAX_TOKENS);
-    let default = special.positions.map_or(DEFAULT_TOKENS, |positions| positions.min(8192));
-    let max_tokens = wanted.or(stated).unwrap_or(default).min(positions);
-    let mut rules =
-        SideRules { prompt: String::new(), prompt_tokens: 0, prefix: None, max_tokens, expansion: None };
-    if let Head::Tokens(token_rules) = &recipe.head {
-        let prefix = match side {
-            Side::Query => &token_rules.query_prefix,
-            Side::Document => &token_rules.document_prefix,
-        };
-        rules.prefix = prefix_token(prefix, tokenizer);
-        if rules.prefix.is_none() && !prefix.is_empty() {
-            notes.push(format!("the prefix {prefix:?} is no token of the vocabulary: it is read as text"));
-            prompt.insert_str(0, prefix);
-        }
-        if side == Side::Query {
-            rules.expansion = expansion(token_rules, recipe, max_tokens, tokenizer, special)?;
-        }
-    }
-    let least = tokenizer.marks().0 + usize::from(rules.prefix.is_some()) + 1;
-    if rules.max_tokens < least {
-        return Err(EncodeError::Field {
-            path: recipe.transformer.root().to_owned(),
-            field: if side == Side::Query { "query length" } else { "document length" },
-            found: rules.max_tokens.to_string(),
-            expected: "room for the marks and one token",
-        });
-    }
-    if !prompt.is_empty() {
-        rules.prompt_tokens = tokenizer.tokens("", &prompt, max_tokens, true)?.ids.len().saturating_sub(1);
-    }
-    rules.prompt = prompt;
-    Ok(rules)
-}
-
-/// The token a prefix stands for: with its trailing space, as PyLate adds it, or without, as Stanford's `[unused0]`.
-fn prefix_token(prefix: &str, tokenizer: &TextTokenizer) -> Option<u32> {
-    if prefix.is_empty() {
-        return None;
-    }
-    tokenizer.id(prefix).or_else(|| tokenizer.id(prefix.trim_end()))
-}
-
-fn expansion(
-    rules: &TokenRules,
-    recipe: &Recipe,
-    max_tokens: usize,
-    tokenizer: &TextTokenizer,
-    special: &Special,
-) -> Result<Option<(Expansion, u32)>, EncodeError> {
-    let Some(mut expansion) = rules.expansion.clone() else { return Ok(None) };
-    expansion.length = if expansion.fixed { max_tokens } else { expansion.length.min(max_tokens) };
-    let token = match &expansion.token {
-        Some(token) => tokenizer.id(token),
-        None => special.expansion(tokenizer),
-    };
-    match token {
-        Some(token) => Ok(Some((expansion, token))),
-        None => Err(EncodeError::Field {
-            path: recipe.transformer.path("tokenizer.json"),
-            field: "mask_token",
-            found: "no token".to_owned(),
-            expected: "a mask token to fill queries up with, or query expansion turned off",
-        }),
-    }
-}
-
 fn form(head: &Head, tokenizer: &TextTokenizer, notes: &mut Vec<String>) -> Form {
     match head {
         Head::Pooled { modes, include_prompt } => {
@@ -438,15 +354,6 @@ fn fingerprint(
         let numbers = [prefix, rules.max_tokens as u64, length as u64, u64::from(attend), token];
         fingerprint.add_numbers("side", &numbers);
     }
-    match form {
-        Form::Pooled { modes, skip_prompt } => {
-            fingerprint.add("pooling", format!("{modes:?} {skip_prompt}").as_bytes());
-        }
-        Form::Tokens { skip } => {
-            let mut skip: Vec<u64> = skip.iter().map(|&id| u64::from(id)).collect();
-            skip.sort_unstable();
-            fingerprint.add_numbers("skip", &skip);
-        }
-    }
+    form.add_to(&mut fingerprint);
     Ok(fingerprint.finish())
 }

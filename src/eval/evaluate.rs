@@ -9,7 +9,6 @@ use super::run::Run;
 
 /// How to evaluate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct EvalOptions {
     /// Take the mean over all judged queries, those that the run lacks counting 0 (`trec_eval -c`).
     pub complete: bool,

@@ -13,10 +13,10 @@ use super::publish::Publication;
 use super::{IndexError, WriterOptions, file_name};
 use crate::ann::invert;
 use crate::format::{
-    CodecView, DenseStorage, FileName, Flags, FormatError, IndexSettings, MatrixData, MetaRecord, SectionKind,
-    SegmentRecord, SegmentWriter, StoredFieldsWriter, TokenStorage, write_centroid_ids, write_codec,
-    write_content_hashes, write_external_ids, write_graph_links, write_inverted_lists, write_matrix,
-    write_token_offsets,
+    CodecView, DenseStorage, FileName, Flags, FormatError, IndexSettings, MatrixData, MetaRecord,
+    SectionKind, SegmentRecord, SegmentWriter, StoredFieldsWriter, TokenStorage, write_centroid_ids,
+    write_codec, write_content_hashes, write_external_ids, write_graph_links, write_inverted_lists,
+    write_matrix, write_token_offsets,
 };
 use crate::quant::{CodecOptions, ResidualCodec, TokenCodes, TokenRows};
 
@@ -211,7 +211,9 @@ impl<'a> Builder<'a> {
         let dim = settings.dense_dim as usize;
         let graph = build_graph(&self.buffer.dense, dim, settings.seed, writer)?;
         // Without it the vectors are scanned.
-        self.section(SectionKind::GraphLinks, Flags::OPTIONAL, |out| write_graph_links(out, &graph.shape(), &graph))
+        self.section(SectionKind::GraphLinks, Flags::OPTIONAL, |out| {
+            write_graph_links(out, &graph.shape(), &graph)
+        })
     }
 
     fn records(&mut self) -> Result<(), IndexError> {

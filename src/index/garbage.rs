@@ -38,3 +38,45 @@ pub(super) fn removable(present: &[String], kept: &[&Manifest]) -> Vec<String> {
     names.sort_by_key(|name| (!matches!(FileName::parse(name), Some(FileName::Manifest(_))), name.clone()));
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{SegmentRecord, TombstoneRecord};
+
+    fn manifest(generation: u64, segments: &[(u64, Option<u64>)]) -> Manifest {
+        let record = |&(number, tombstones): &(u64, Option<u64>)| SegmentRecord {
+            number,
+            documents: 1,
+            tokens: 0,
+            bytes: 0,
+            identity: 0,
+            tombstones: tombstones.map(|number| TombstoneRecord { number, deleted: 1, checksum: 0 }),
+        };
+        Manifest { generation, segments: segments.iter().map(record).collect(), ..Manifest::default() }
+    }
+
+    #[test]
+    fn only_what_no_kept_manifest_names_goes() {
+        let (newest, previous) =
+            (manifest(5, &[(2, Some(9)), (7, None)]), manifest(4, &[(1, None), (2, Some(6))]));
+        let mut present: Vec<String> = [3, 4, 5].map(FileName::Manifest).map(|name| name.to_string()).into();
+        present.extend([1, 2, 3, 7, 8].map(FileName::Segment).map(|name| name.to_string()));
+        present.extend([5, 6, 9].map(FileName::Tombstones).map(|name| name.to_string()));
+        present.extend(["lock", "lock.tmp", "notes.txt", "notes.tmp", "segment-2.lts"].map(str::to_owned));
+        present.push(format!("{}.tmp", FileName::Segment(2)));
+        let mut gone = removable(&present, &[&newest, &previous]);
+        assert_eq!(gone[0], FileName::Manifest(3).to_string());
+        gone.sort();
+        let mut expected = vec![
+            FileName::Manifest(3).to_string(),
+            FileName::Segment(3).to_string(),
+            FileName::Segment(8).to_string(),
+            FileName::Tombstones(5).to_string(),
+            format!("{}.tmp", FileName::Segment(2)),
+            "lock.tmp".to_owned(),
+        ];
+        expected.sort();
+        assert_eq!(gone, expected);
+    }
+}

@@ -61,6 +61,7 @@ pub(super) fn build_graph(
     options: &WriterOptions,
 ) -> Result<BuiltGraph, IndexError> {
     let metric = DotProducts { isa: Isa::detect(), values, dim };
-    let options = HnswOptions { m: options.graph_links, ef_construction: options.graph_ef_construction, seed };
+    let options =
+        HnswOptions { m: options.graph_links, ef_construction: options.graph_ef_construction, seed };
     Ok(BuiltGraph(build(&metric, &options)?))
 }

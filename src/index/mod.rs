@@ -28,6 +28,7 @@ mod error;
 mod garbage;
 mod graph;
 mod mmap;
+mod options;
 mod publish;
 mod segment;
 mod snapshot;
@@ -44,11 +45,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub use directory::{FileDirectory, MemoryDirectory, ReadMode};
 pub use document::{MAX_ID_BYTES, NewDocument};
 pub use error::IndexError;
-pub use segment::{DenseReader, DenseRows, GraphReader, GraphWalk, ListsReader, RawReader, RawRows, ResidualReader, SegmentReader};
+pub use options::WriterOptions;
+pub use segment::{
+    DenseReader, DenseRows, GraphReader, GraphWalk, ListsReader, RawReader, RawRows, ResidualReader,
+    SegmentReader,
+};
 pub use snapshot::{Segment, Snapshot};
 pub use stats::{IndexStats, SectionStats, SegmentStats};
 pub use verify::{Finding, Problem, VerifyLevel, VerifyReport, verify, verify_in};
-pub use writer::{CommitInfo, Writer, WriterOptions};
+pub use writer::{CommitInfo, Writer};
 
 use self::directory::Directory;
 use crate::format::{DenseStorage, FileName, IndexSettings, Manifest, ModelIdentity, TokenStorage};
@@ -122,9 +127,11 @@ impl Index {
     ) -> Result<Self, IndexError> {
         check_settings(settings)?;
         let root = || directory.path().to_owned();
-        directory
-            .make()
-            .map_err(|source| IndexError::Io { action: "create the directory", path: root(), source })?;
+        directory.make().map_err(|source| IndexError::Io {
+            action: "create the directory",
+            path: root(),
+            source,
+        })?;
         let _lock = lock(&*directory)?;
         if snapshot::newest_generation(&*directory)?.is_some() {
             return Err(IndexError::AlreadyExists { dir: root() });
@@ -200,10 +207,8 @@ impl Index {
         Writer::open(Arc::clone(&self.shared), options)
     }
 
-    /// What the index's files hold and how large they are.
-    ///
-    /// # Errors
-    /// None of today; kept for storage that has to ask.
+    /// What the newest known commit holds and how large its files are.
+    #[must_use]
     pub fn stats(&self) -> IndexStats {
         IndexStats::of(&self.snapshot())
     }

@@ -91,9 +91,7 @@ pub(super) fn publish_bytes(directory: &dyn Directory, name: &str, bytes: &[u8])
 
 /// Makes all names so far durable.
 pub(super) fn sync_names(directory: &dyn Directory) -> Result<(), IndexError> {
-    directory
-        .sync()
-        .map_err(|source| IndexError::SyncFailed { path: directory.path().to_owned(), source })
+    directory.sync().map_err(|source| IndexError::SyncFailed { path: directory.path().to_owned(), source })
 }
 
 pub(super) fn io_error(

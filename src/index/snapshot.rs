@@ -146,7 +146,9 @@ impl Snapshot {
     ) -> Result<Self, IndexError> {
         let manifest = read_manifest(directory, generation)?;
         let open: HashMap<u64, &Segment> = previous
-            .map(|snapshot| snapshot.segments.iter().map(|segment| (segment.reader.number(), segment)).collect())
+            .map(|snapshot| {
+                snapshot.segments.iter().map(|segment| (segment.reader.number(), segment)).collect()
+            })
             .unwrap_or_default();
         let mut parts = Vec::with_capacity(manifest.segments.len());
         for record in &manifest.segments {
@@ -273,9 +275,7 @@ pub(super) fn newest_generation(directory: &dyn Directory) -> Result<Option<u64>
     match directory.names() {
         Ok(names) => Ok(generations(&names).max()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => {
-            Err(IndexError::Io { action: "list", path: directory.path().to_owned(), source })
-        }
+        Err(source) => Err(IndexError::Io { action: "list", path: directory.path().to_owned(), source }),
     }
 }
 
@@ -306,7 +306,10 @@ pub(super) fn read_manifest(directory: &dyn Directory, generation: u64) -> Resul
 }
 
 /// The deleted documents of a segment, all of them below its number of documents.
-pub(super) fn read_tombstones(directory: &dyn Directory, record: &SegmentRecord) -> Result<RoaringBitmap, IndexError> {
+pub(super) fn read_tombstones(
+    directory: &dyn Directory,
+    record: &SegmentRecord,
+) -> Result<RoaringBitmap, IndexError> {
     let Some(tombstones) = &record.tombstones else {
         return Ok(RoaringBitmap::new());
     };

@@ -9,8 +9,8 @@ use super::directory::{Directory, FileDirectory, ReadMode};
 use super::snapshot::{newest_generation, read_manifest, read_tombstones};
 use super::{IndexError, SegmentReader, file_name};
 use crate::format::{
-    ContentHashesView, ExternalIdsView, FileName, FormatError, GraphLinksView, IndexSettings, InvertedListsView, SectionKind,
-    SegmentRecord, StoredFieldsView, TokenOffsetsView,
+    ContentHashesView, ExternalIdsView, FileName, FormatError, GraphLinksView, IndexSettings,
+    InvertedListsView, SectionKind, SegmentRecord, StoredFieldsView, TokenOffsetsView,
 };
 
 /// How much is read.
@@ -116,23 +116,29 @@ pub fn verify_in(directory: &dyn Directory, level: VerifyLevel) -> Result<Verify
             && level == VerifyLevel::Full
         {
             report.segment(&reader);
-            report.ids_between_segments(&reader, &tombstones, &mut live_ids);
+            if let Some(tombstones) = tombstones {
+                report.ids_between_segments(&reader, &tombstones, &mut live_ids);
+            }
         }
     }
     Ok(report)
 }
 
 impl VerifyReport {
-    fn tombstones(&mut self, directory: &dyn Directory, record: &SegmentRecord) -> RoaringBitmap {
+    /// The deleted documents, `None` if they are not known.
+    fn tombstones(&mut self, directory: &dyn Directory, record: &SegmentRecord) -> Option<RoaringBitmap> {
         let Some(tombstones) = record.tombstones else {
-            return RoaringBitmap::new();
+            return Some(RoaringBitmap::new());
         };
         self.files += 1;
         let file = directory.path().join(file_name(FileName::Tombstones(tombstones.number)));
-        read_tombstones(directory, record).unwrap_or_else(|error| {
-            self.find(file, None, Problem::File(Box::new(error)));
-            RoaringBitmap::new()
-        })
+        match read_tombstones(directory, record) {
+            Ok(deleted) => Some(deleted),
+            Err(error) => {
+                self.find(file, None, Problem::File(Box::new(error)));
+                None
+            }
+        }
     }
 
     fn open(

@@ -12,55 +12,11 @@ use super::directory::LockGuard;
 use super::document::check_id;
 use super::publish::{publish_bytes, sync_names};
 use super::snapshot::{Snapshot, generations, newest_generation, read_manifest};
-use super::{IndexError, NewDocument, SegmentReader, Shared, directory::Directory, file_name, garbage, lock};
+use super::{
+    IndexError, NewDocument, SegmentReader, Shared, WriterOptions, directory::Directory, file_name, garbage,
+    lock,
+};
 use crate::format::{FileName, IndexSettings, Manifest, SegmentRecord, TombstoneRecord, Tombstones};
-
-/// How a writer works.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WriterOptions {
-    /// When the documents waiting in memory take half of this, they become a segment; the other half is for
-    /// building it. One document is always taken, however large. 512 MiB.
-    pub memory_budget_bytes: usize,
-    /// Threads that build segments; 0 = one per core. The bytes written do not depend on it.
-    pub threads: usize,
-    /// The zstd level of stored documents. 3.
-    pub stored_fields_level: i32,
-    /// One centroid for about so many tokens. 64.
-    pub tokens_per_centroid: usize,
-    /// Links per node of the graph over dense vectors; twice as many on its lowest level. 16.
-    pub graph_links: usize,
-    /// How many candidates compete for a node's links. 200.
-    pub graph_ef_construction: usize,
-    /// Segments of fewer documents get no graph: scanning them is as fast. 2000.
-    pub graph_min_documents: usize,
-}
-
-impl Default for WriterOptions {
-    fn default() -> Self {
-        Self {
-            memory_budget_bytes: 512 << 20,
-            threads: 0,
-            stored_fields_level: 3,
-            tokens_per_centroid: 64,
-            graph_links: 16,
-            graph_ef_construction: 200,
-            graph_min_documents: 2000,
-        }
-    }
-}
-
-impl WriterOptions {
-    /// Refuses what would fail only when the first segment is built.
-    fn check(&self) -> Result<(), IndexError> {
-        let within = |setting, value: usize, range: std::ops::RangeInclusive<usize>, rule| {
-            let value = if range.contains(&value) { return Ok(()) } else { value.to_string() };
-            Err(IndexError::InvalidSettings { setting, value, rule })
-        };
-        within("tokens_per_centroid", self.tokens_per_centroid, 1..=usize::MAX, "it is at least 1")?;
-        within("graph_links", self.graph_links, 2..=256, "it is 2 to 256")?;
-        within("graph_ef_construction", self.graph_ef_construction, 1..=65_536, "it is 1 to 65536")
-    }
-}
 
 /// What a commit made.
 #[derive(Debug, Clone, PartialEq, Eq)]

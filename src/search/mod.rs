@@ -40,3 +40,6 @@ pub use options::{PlanChoice, SearchOptions};
 pub use plan::Plan;
 pub use report::{SearchOutcome, SearchReport, StageReport};
 pub use tokens::search_tokens;
+
+#[cfg(test)]
+mod tests;

@@ -95,37 +95,7 @@ impl Modules {
             settings: TransformerSettings::default(),
         };
         for module in modules {
-            let place = directory.part("modules.json", &module.path)?;
-            match module.kind.rsplit('.').next().unwrap_or_default() {
-                "Transformer" => this.transformer = place,
-                "Pooling" => this.pooling = Some(place),
-                "Dense" => {
-                    let (projection, bytes) = Projection::load(&place)?;
-                    this.projections.push(projection);
-                    this.projection_bytes.push(bytes);
-                }
-                "Normalize" => this.normalize = true,
-                "MultiVectorMask" => this.mask = Some(place),
-                "Dropout" => {}
-                _ => {
-                    return Err(EncodeError::Field {
-                        path: directory.path("modules.json"),
-                        field: "type",
-                        found: module.kind,
-                        expected: "Transformer, Pooling, Dense, Normalize, MultiVectorMask or Dropout",
-                    });
-                }
-            }
-        }
-        for (at, pair) in this.projections.windows(2).enumerate() {
-            if pair[0].outputs != pair[1].inputs {
-                return Err(EncodeError::Field {
-                    path: directory.path("modules.json"),
-                    field: "in_features",
-                    found: format!("{} in dense layer {}", pair[1].inputs, at + 2),
-                    expected: "as many as the layer before gives",
-                });
-            }
+            this.add(directory, module)?;
         }
         for name in
             ["sentence_bert_config.json", "sentence_roberta_config.json", "sentence_xlm-roberta_config.json"]
@@ -136,6 +106,64 @@ impl Modules {
             }
         }
         Ok(this)
+    }
+
+    /// Takes in one module of `modules.json`.
+    fn add(&mut self, directory: &ModelDirectory, module: Module) -> Result<(), EncodeError> {
+        let place = directory.part("modules.json", &module.path)?;
+        match module.kind.rsplit('.').next().unwrap_or_default() {
+            "Transformer" => self.transformer = place,
+            "Pooling" => self.pooling = Some(place),
+            "Dense" => {
+                let (projection, bytes) = Projection::load(&place)?;
+                if let Some(before) = self.projections.last().filter(|last| last.outputs != projection.inputs)
+                {
+                    return Err(EncodeError::Field {
+                        path: place.path("config.json"),
+                        field: "in_features",
+                        found: format!("{} after a layer that gives {}", projection.inputs, before.outputs),
+                        expected: "as many as the layer before gives",
+                    });
+                }
+                self.projections.push(projection);
+                self.projection_bytes.push(bytes);
+            }
+            "Normalize" => self.normalize = true,
+            "MultiVectorMask" => self.mask = Some(place),
+            "Dropout" => {}
+            _ => {
+                return Err(EncodeError::Field {
+                    path: directory.path("modules.json"),
+                    field: "type",
+                    found: module.kind,
+                    expected: "Transformer, Pooling, Dense, Normalize, MultiVectorMask or Dropout",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The rules for tokens, and the lengths of queries and documents.
+    fn multi_vector(
+        &self,
+        mask: &ModelDirectory,
+        max: Option<usize>,
+    ) -> Result<(Head, Option<usize>, Option<usize>), EncodeError> {
+        let mask: MaskSettings = mask.optional_json("config.json")?.unwrap_or_default();
+        let expansion = self.expansion()?;
+        let query = match &expansion {
+            Some(expansion) if expansion.fixed => Some(expansion.length),
+            _ => self.length("query_length", self.settings.query_length)?.or(max),
+        };
+        let document = self.length("document_length", self.settings.document_length)?.or(max);
+        let rules = TokenRules {
+            query_prefix: String::new(),
+            document_prefix: String::new(),
+            expansion,
+            skip_words: mask.skiplist_words,
+            skip_unknown: false,
+        };
+        Ok((Head::Tokens(rules), query, document))
     }
 
     pub(super) fn lowercase(&self) -> bool {
@@ -174,23 +202,7 @@ pub(super) fn recipe(directory: &ModelDirectory, options: &ModelOptions) -> Resu
     let max = modules.max_length()?;
     let mut notes = Vec::new();
     let (head, max_query, max_document) = match (&modules.pooling, &modules.mask) {
-        (None, Some(mask)) => {
-            let mask: MaskSettings = mask.optional_json("config.json")?.unwrap_or_default();
-            let expansion = modules.expansion()?;
-            let query = match &expansion {
-                Some(expansion) if expansion.fixed => Some(expansion.length),
-                _ => modules.length("query_length", modules.settings.query_length)?.or(max),
-            };
-            let document = modules.length("document_length", modules.settings.document_length)?.or(max);
-            let rules = TokenRules {
-                query_prefix: String::new(),
-                document_prefix: String::new(),
-                expansion,
-                skip_words: mask.skiplist_words,
-                skip_unknown: false,
-            };
-            (Head::Tokens(rules), query, document)
-        }
+        (None, Some(mask)) => modules.multi_vector(mask, max)?,
         (pooling, _) => {
             if pooling.is_none() {
                 notes.push("modules.json has no pooling: the mean is assumed".to_owned());

@@ -193,6 +193,25 @@ mod tests {
     }
 
     #[test]
+    fn a_published_wheel_is_installed() {
+        let Some(path) = std::env::var_os("LATEEN_TEST_WHEEL") else {
+            eprintln!("skipped: LATEEN_TEST_WHEEL names no wheel of ONNX Runtime");
+            return;
+        };
+        let cache = tempfile::tempdir().unwrap();
+        let installed = install(Path::new(&path), cache.path()).unwrap();
+        assert!(installed.bytes > 1 << 20 && installed.library.exists(), "{installed:?}");
+    }
+
+    #[test]
+    fn pip_that_fails_is_quoted() {
+        let cache = tempfile::tempdir().unwrap();
+        let error = install_with_pip(Path::new("/no/such/python"), cache.path()).unwrap_err();
+        assert!(error.to_string().contains("starting pip"), "{error}");
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0, "nothing stays behind");
+    }
+
+    #[test]
     fn a_wheel_with_another_checksum_is_refused() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("x.whl");

@@ -4,13 +4,22 @@
 //! which is compiled in. Whichever ran, and why, is told by [`RuntimeReport`]. One session serves all threads, so a
 //! model's weights are in memory once. No library of custom operators is ever registered.
 
+#[cfg_attr(
+    not(any(feature = "onnxruntime", feature = "rten")),
+    allow(dead_code, reason = "nothing runs graphs")
+)]
 mod graph;
 mod install;
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
 #[cfg(feature = "rten")]
 mod rten;
+#[cfg_attr(not(feature = "onnxruntime"), allow(dead_code, reason = "only ONNX Runtime is looked for"))]
 mod search;
+#[cfg_attr(
+    not(any(feature = "onnxruntime", feature = "rten")),
+    allow(dead_code, reason = "nothing runs graphs")
+)]
 mod session;
 mod wheels;
 mod wire;

@@ -29,16 +29,10 @@ impl Directory for FileDirectory {
     }
 
     fn make(&self) -> io::Result<()> {
-        if self.path.is_dir() {
-            return Ok(());
-        }
+        let missing: Vec<&Path> = self.path.ancestors().take_while(|path| !path.is_dir()).collect();
         fs::create_dir_all(&self.path)?;
-        // The new name lives in the parent.
-        let parent = match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        sync_directory(parent)
+        // A new name is durable once the directory that holds it is synced.
+        missing.into_iter().rev().try_for_each(|path| sync_directory(parent(path)))
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
@@ -95,6 +89,14 @@ impl Directory for FileDirectory {
     }
 }
 
+/// The directory that holds the name `path`.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// Where directories cannot be synced, renames are durable by themselves or not at all.
 fn sync_directory(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
@@ -143,6 +145,7 @@ mod tests {
     fn both_read_modes_read_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let directory = FileDirectory::new(&dir.path().join("a/b"));
+        directory.make().unwrap();
         directory.make().unwrap();
         for content in [&b""[..], b"x", &[7; 5000]] {
             let mut file = directory.create("f.tmp").unwrap();

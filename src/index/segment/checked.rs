@@ -196,3 +196,24 @@ impl OffsetTable {
         u64::from_le_bytes(bytes) as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_width_of_offsets_follows_from_the_length_of_the_section() {
+        let items = 1000;
+        let narrow_payload = (HEAD_LEN + 4 * 1001_usize).next_multiple_of(ALIGNMENT);
+        let wide_payload = (HEAD_LEN + 8 * 1001_usize).next_multiple_of(ALIGNMENT);
+        let longest_narrow = u32::MAX as usize;
+        for (payload_len, width) in [(0, 4), (longest_narrow, 4), (longest_narrow + 1, 8), (1 << 40, 8)] {
+            let payload = if width == 4 { narrow_payload } else { wide_payload };
+            let table = OffsetTable::new(payload + payload_len, items, 0);
+            assert_eq!((table.width, table.payload()), (width, payload));
+            assert_eq!(table.entries(0), HEAD_LEN..HEAD_LEN + 2 * width);
+            assert_eq!(table.entries(999).end, HEAD_LEN + 1001 * width);
+            assert!(table.entries(u32::MAX).is_empty());
+        }
+    }
+}

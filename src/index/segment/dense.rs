@@ -8,7 +8,9 @@ use half::f16;
 use super::checked::Section;
 use super::{IndexError, SegmentReader};
 use crate::ann::hnsw::Links;
-use crate::format::{ALIGNMENT, DenseStorage, Dtype, FormatError, GraphLinksView, MatrixData, MatrixView, SectionKind};
+use crate::format::{
+    ALIGNMENT, DenseStorage, Dtype, FormatError, GraphLinksView, MatrixData, MatrixView, SectionKind,
+};
 
 /// Dense vectors: row `n` is document `n`'s.
 #[derive(Clone, Copy)]

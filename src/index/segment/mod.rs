@@ -54,7 +54,11 @@ impl SegmentReader {
             .map_err(|source| io_error(directory, "open", &name, source))?;
         let wrong = |what, expected, found| {
             let file = path.clone();
-            if expected == found { Ok(()) } else { Err(IndexError::WrongFile { file, what, expected, found }) }
+            if expected == found {
+                Ok(())
+            } else {
+                Err(IndexError::WrongFile { file, what, expected, found })
+            }
         };
         let format = |source| IndexError::Format { file: path.clone(), source };
         // The layout first: of a foreign file its kind and version say more than its length.
@@ -100,7 +104,10 @@ impl SegmentReader {
             (SectionKind::ContentHashes, true),
             (SectionKind::StoredFields, settings.store_documents),
         ];
-        needed.into_iter().filter(|&(_, needed)| needed).try_for_each(|(kind, _)| self.require(kind).map(drop))
+        needed
+            .into_iter()
+            .filter(|&(_, needed)| needed)
+            .try_for_each(|(kind, _)| self.require(kind).map(drop))
     }
 
     /// The number in the file's name.
@@ -180,7 +187,8 @@ fn read_meta(path: &Path, file: &[u8], sections: &[Checked]) -> Result<MetaRecor
     let format = |source| IndexError::Format { file: path.to_owned(), source };
     let kind = SectionKind::Meta;
     let checked = sections.iter().find(|checked| checked.entry().kind() == kind);
-    let section = Section::new(path, file, checked.ok_or_else(|| format(FormatError::MissingSection { kind }))?);
+    let section =
+        Section::new(path, file, checked.ok_or_else(|| format(FormatError::MissingSection { kind }))?);
     section.touch_all()?;
     MetaRecord::decode(section.bytes()).map_err(format)
 }

@@ -118,7 +118,11 @@ impl<'a> Stored<'a> {
         // The view found room for the table in front of the foot.
         let table = len - FOOT_LEN - view.blocks() as usize * ENTRY_LEN;
         section.touch(table..len)?;
-        reader.expect("the number of stored documents", reader.documents().into(), view.documents().into())?;
+        reader.expect(
+            "the number of stored documents",
+            reader.documents().into(),
+            view.documents().into(),
+        )?;
         Ok(Self { section, view, table })
     }
 

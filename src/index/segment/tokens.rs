@@ -43,7 +43,11 @@ impl<'a> Rows<'a> {
         let end = self.view.range(last).map_err(|source| self.section.error(source))?.end;
         if start > end {
             let (expected, found) = (start as u64, end as u64);
-            return Err(self.section.error(FormatError::Inconsistent { what: "a token offset", expected, found }));
+            return Err(self.section.error(FormatError::Inconsistent {
+                what: "a token offset",
+                expected,
+                found,
+            }));
         }
         Ok(start..end)
     }
@@ -224,7 +228,11 @@ impl<'a> ResidualReader<'a> {
         for token in start..end {
             let id = view.get(token)?;
             if id >= limit {
-                return Err(BlockError::OutOfRange { what: "a centroid id", value: id.into(), limit: limit.into() });
+                return Err(BlockError::OutOfRange {
+                    what: "a centroid id",
+                    value: id.into(),
+                    limit: limit.into(),
+                });
             }
         }
         Ok(())

@@ -85,7 +85,10 @@ impl Script {
         let next = self.states.get(acknowledged);
         // State k of the list is promised by acknowledgement k + 1.
         let last = acknowledged.checked_sub(1).map(|k| &self.states[k]);
-        assert!(Some(&found) == last || Some(&found) == next, "{context}: neither the last commit nor the next");
+        assert!(
+            Some(&found) == last || Some(&found) == next,
+            "{context}: neither the last commit nor the next"
+        );
 
         let mut writer = index.writer(small_writer()).unwrap();
         writer.add(document(&Self::settings(), "afterwards", 0)).unwrap();
@@ -101,7 +104,8 @@ impl Script {
 /// Every file is named by one of the two manifests that are kept.
 fn no_orphans(disk: &MemoryDirectory, context: &str) {
     let names = disk.names().unwrap();
-    let kept: Vec<_> = snapshot::generations(&names).map(|g| snapshot::read_manifest(disk, g).unwrap()).collect();
+    let kept: Vec<_> =
+        snapshot::generations(&names).map(|g| snapshot::read_manifest(disk, g).unwrap()).collect();
     assert!(kept.len() <= 2, "{context}");
     let named: Vec<_> = kept.iter().flat_map(garbage::named_by).map(file_name).collect();
     assert!(names.iter().all(|name| named.contains(name)), "{context}: orphans in {names:?}");
@@ -133,7 +137,8 @@ fn a_power_cut_at_any_call_keeps_every_acknowledged_commit() {
 fn a_failing_call_is_an_error_and_loses_nothing() {
     let (script, calls) = Script::record();
     let kinds = [ErrorKind::StorageFull, ErrorKind::PermissionDenied, ErrorKind::Other];
-    let faults = kinds.map(Fault::Error).into_iter().chain(kinds.map(Fault::ErrorAfter)).chain([Fault::ShortWrite]);
+    let faults =
+        kinds.map(Fault::Error).into_iter().chain(kinds.map(Fault::ErrorAfter)).chain([Fault::ShortWrite]);
     for fault in faults {
         for at in 0..calls {
             let directory = FaultyDirectory::failing(at, fault);
@@ -149,7 +154,11 @@ fn a_failing_call_is_an_error_and_loses_nothing() {
 }
 
 /// Runs one commit that meets `fault` at call `at`, and then `retry`.
-fn commit_with_fault(at: u64, fault: Fault, retry: impl FnOnce(Result<CommitInfo, IndexError>, &mut Writer, &Index)) -> bool {
+fn commit_with_fault(
+    at: u64,
+    fault: Fault,
+    retry: impl FnOnce(Result<CommitInfo, IndexError>, &mut Writer, &Index),
+) -> bool {
     let directory = FaultyDirectory::default();
     let settings = Script::settings();
     let shared: Arc<dyn Directory> = Arc::new(directory.clone());

@@ -24,8 +24,11 @@ fn answers(files: &BTreeMap<String, Vec<u8>>) -> Result<Answers, IndexError> {
     files.iter().for_each(|(name, bytes)| directory.put(name, bytes));
     let snapshot = open(&directory)?.snapshot();
     let contents = read_all(&snapshot)?;
-    let structures =
-        snapshot.segments().iter().map(|segment| read_structures(segment.reader())).collect::<Result<_, _>>()?;
+    let structures = snapshot
+        .segments()
+        .iter()
+        .map(|segment| read_structures(segment.reader()))
+        .collect::<Result<_, _>>()?;
     let described = format!("{:?} {:?}", snapshot.settings(), snapshot.model());
     Ok((contents, structures, described))
 }
@@ -71,7 +74,10 @@ fn verify_finds_every_changed_byte() {
             match verify_in(&directory, VerifyLevel::Full) {
                 Ok(report) => {
                     assert!(!report.is_whole(), "byte {at} of {name}");
-                    assert!(report.findings.iter().all(|finding| finding.file.ends_with(name)), "byte {at} of {name}");
+                    assert!(
+                        report.findings.iter().all(|finding| finding.file.ends_with(name)),
+                        "byte {at} of {name}"
+                    );
                 }
                 Err(_) => assert!(name.starts_with("manifest")),
             }
@@ -147,7 +153,8 @@ fn a_damaged_block_hides_nothing_else() {
     let mut random = StdRng::seed_from_u64(3);
     for n in 0..30 {
         let mut document = document(&settings, &format!("{n}"), 0);
-        document.stored.as_mut().unwrap().text = (0..30_000).map(|_| random.random_range('a'..='z')).collect();
+        document.stored.as_mut().unwrap().text =
+            (0..30_000).map(|_| random.random_range('a'..='z')).collect();
         writer.add(document).unwrap();
     }
     writer.commit().unwrap();

@@ -143,7 +143,11 @@ impl FaultyDirectory {
             _ => state.durable.clone(),
         };
         if cut == PowerCut::Subset {
-            state.pending.iter().filter(|_| random.random_bool(0.5)).for_each(|change| apply(&mut names, change));
+            state
+                .pending
+                .iter()
+                .filter(|_| random.random_bool(0.5))
+                .for_each(|change| apply(&mut names, change));
         }
         let disk = MemoryDirectory::new();
         for (name, file) in names {

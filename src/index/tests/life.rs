@@ -35,7 +35,8 @@ fn check(snapshot: &Snapshot, settings: &IndexSettings, model: &Model) {
     let found: Model = contents.iter().map(|(id, seen)| (id.clone(), seen.content_hash)).collect();
     assert_eq!(&found, model);
     for (id, seen) in contents {
-        let version = (0..4).find(|&version| document(settings, &id, version).content_hash == seen.content_hash);
+        let version =
+            (0..4).find(|&version| document(settings, &id, version).content_hash == seen.content_hash);
         let expected = document(settings, &id, version.unwrap());
         assert_eq!(seen.stored, expected.stored);
         assert_eq!(seen.dense, bytemuck::cast_slice::<f32, u8>(&expected.dense.unwrap()));

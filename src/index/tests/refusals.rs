@@ -71,7 +71,8 @@ fn ids_of_the_largest_length_and_any_script_are_kept() {
     let settings = settings(TokenStorage::F16, DenseStorage::None);
     let (directory, index) = memory_index(&settings);
     let mut writer = index.writer(small_writer()).unwrap();
-    let ids = ["x".repeat(512), "\0".to_owned(), "語".repeat(170), "../../etc/passwd".to_owned(), " ".to_owned()];
+    let ids =
+        ["x".repeat(512), "\0".to_owned(), "語".repeat(170), "../../etc/passwd".to_owned(), " ".to_owned()];
     for id in &ids {
         writer.add(document(&settings, id, 0)).unwrap();
     }
@@ -159,7 +160,12 @@ fn files_of_other_versions_are_refused_untouched() {
     writer.delete("a").unwrap();
     writer.commit().unwrap();
     drop(writer);
-    let newest: Vec<_> = ["manifest-00000000000000000003.ltm", "segment-00000000000000000001.lts", "tombstones-00000000000000000002.ltd"].into();
+    let newest: Vec<_> = [
+        "manifest-00000000000000000003.ltm",
+        "segment-00000000000000000001.lts",
+        "tombstones-00000000000000000002.ltd",
+    ]
+    .into();
     for name in newest {
         for (version, too_new) in [(0, false), (2, true), (u16::MAX, true)] {
             let changed = MemoryDirectory::new();
@@ -209,5 +215,7 @@ fn a_damaged_newest_manifest_is_never_passed_over() {
     drop(index.writer(small_writer()).unwrap());
     let names = directory.names().unwrap();
     assert!(!names.iter().any(|name| name.ends_with(".tmp")));
-    assert!(names.iter().any(|name| name == "notes.txt") && names.iter().any(|name| name == "manifest-3.ltm"));
+    assert!(
+        names.iter().any(|name| name == "notes.txt") && names.iter().any(|name| name == "manifest-3.ltm")
+    );
 }

@@ -3,8 +3,13 @@
 use super::*;
 use crate::quant::ResidualCodec;
 
-const TOKENS: [TokenStorage; 5] =
-    [TokenStorage::None, TokenStorage::Residual2, TokenStorage::Residual4, TokenStorage::F16, TokenStorage::F32];
+const TOKENS: [TokenStorage; 5] = [
+    TokenStorage::None,
+    TokenStorage::Residual2,
+    TokenStorage::Residual4,
+    TokenStorage::F16,
+    TokenStorage::F32,
+];
 const DENSE: [DenseStorage; 4] = [DenseStorage::None, DenseStorage::F32, DenseStorage::F16, DenseStorage::I8];
 
 fn filled(settings: &IndexSettings, documents: u64, options: WriterOptions) -> (MemoryDirectory, Index) {
@@ -97,7 +102,9 @@ fn check_dense(reader: &SegmentReader, expected: &[NewDocument]) {
         let found: Vec<f32> = match dense.vector(local).unwrap() {
             DenseRows::F32(row) => row.to_vec(),
             DenseRows::F16(row) => row.iter().map(|value| value.to_f32()).collect(),
-            DenseRows::I8 { codes, scales } => codes.iter().map(|&code| scales[0] * f32::from(code)).collect(),
+            DenseRows::I8 { codes, scales } => {
+                codes.iter().map(|&code| scales[0] * f32::from(code)).collect()
+            }
         };
         let close = found.iter().zip(document.dense.as_ref().unwrap()).all(|(a, b)| (a - b).abs() < 5e-3);
         assert!(close && found.len() == dense.dim());
@@ -125,7 +132,8 @@ fn many_segments_make_one_snapshot() {
     assert!(matches!(snapshot.stored(DocId(50)), Err(IndexError::NoSuchDocument { .. })));
     assert!(!snapshot.is_live(DocId(50)));
     let stats = index.stats();
-    let on_disk: usize = files(&directory).iter().filter(|(name, _)| name.ends_with(".lts")).map(|(_, b)| b.len()).sum();
+    let on_disk: usize =
+        files(&directory).iter().filter(|(name, _)| name.ends_with(".lts")).map(|(_, b)| b.len()).sum();
     assert_eq!(stats.bytes, on_disk as u64);
     assert_eq!((stats.documents, stats.deleted, stats.tokens), (50, 0, snapshot.tokens()));
     assert!(stats.sections.iter().map(|section| section.bytes).sum::<u64>() < stats.bytes);

@@ -69,7 +69,7 @@ pub(super) fn maxima_f32(isa: Isa, query: &Packed, rows: &[f32], maxima: &mut [L
             let source = InPlace::new(rows, dim);
             // SAFETY: `rows` has `len / dim` tokens of `dim` groups; `maxima` has the query's vectors (asserted below).
             unsafe {
-                tile::run::<M::F32, FULL, HALF, T>(query, rows.len() / dim, &source, &mut Raise(maxima));
+                tile::run::<M::F32, _, FULL, HALF, T>(query, rows.len() / dim, &source, &mut Raise(maxima));
             }
         }
     }
@@ -90,7 +90,7 @@ pub(super) fn maxima_f16(isa: Isa, query: &Packed, rows: &[f16], maxima: &mut [L
             let source = Written { groups: dim, writer };
             // SAFETY: as in `maxima_f32`.
             unsafe {
-                tile::run::<M::F32, FULL, HALF, T>(query, rows.len() / dim, &source, &mut Raise(maxima));
+                tile::run::<M::F32, _, FULL, HALF, T>(query, rows.len() / dim, &source, &mut Raise(maxima));
             }
         }
     }
@@ -115,12 +115,12 @@ pub(super) fn maxima_bf16(
             if M::BF16_IN_PLACE {
                 let source = InPlace::new(rows, dim);
                 // SAFETY: `rows` has `tokens` tokens of the query's groups, `maxima` the query's vectors (asserted below).
-                unsafe { tile::run::<M::Bf16, FULL, HALF, T>(query, tokens, &source, finish) };
+                unsafe { tile::run::<M::Bf16, _, FULL, HALF, T>(query, tokens, &source, finish) };
             } else {
                 let writer = Halves::<M, true> { base: rows.as_ptr().cast(), dim, machine: PhantomData };
                 let source = Written { groups: dim, writer };
                 // SAFETY: `rows` has `tokens` tokens of the query's groups, `maxima` the query's vectors (asserted below).
-                unsafe { tile::run::<M::Bf16, FULL, HALF, T>(query, tokens, &source, finish) };
+                unsafe { tile::run::<M::Bf16, _, FULL, HALF, T>(query, tokens, &source, finish) };
             }
         }
     }
@@ -147,12 +147,12 @@ impl<F: finish::Finish> Job for I8Job<'_, F> {
         if M::I8_IN_PLACE {
             let source = InPlace::new(rows, dim);
             // SAFETY: `check` saw that there are as many tokens of the query's groups; the callers check the rest.
-            unsafe { tile::run::<M::I8, FULL, HALF, T>(query, row_scales.len(), &source, &mut finish) };
+            unsafe { tile::run::<M::I8, _, FULL, HALF, T>(query, row_scales.len(), &source, &mut finish) };
         } else {
             let writer = Bytes::<M> { base: rows.as_ptr(), dim, machine: PhantomData };
             let source = Written { groups: query.groups, writer };
             // SAFETY: `check` saw that there are as many tokens of the query's groups; the callers check the rest.
-            unsafe { tile::run::<M::I8, FULL, HALF, T>(query, row_scales.len(), &source, &mut finish) };
+            unsafe { tile::run::<M::I8, _, FULL, HALF, T>(query, row_scales.len(), &source, &mut finish) };
         }
     }
 }
@@ -233,7 +233,7 @@ impl<const BITS: usize> Job for ResidualJob<'_, BITS> {
         let mut finish = Residual { centroids, token_scales, scale_table, scales, to, damaged: false };
         // SAFETY: `residual` below checked that codes, scales and query fit together.
         unsafe {
-            tile::run::<M::Codes, FULL, HALF, T>(query.packed(), token_scales.len(), &source, &mut finish);
+            tile::run::<M::Codes, _, FULL, HALF, T>(query.packed(), token_scales.len(), &source, &mut finish);
         }
         !finish.damaged
     }

@@ -22,13 +22,13 @@ pub struct Peaks {
 #[must_use]
 pub fn measure(isa: Isa) -> Peaks {
     // SAFETY: called only where detection found AVX-512.
-    let f32_512 = || timed(2 * 16, || unsafe { loop_f32() });
+    let f32_512 = || timed(2 * 16 * 24, || unsafe { loop_f32() });
     // SAFETY: called only where detection found VNNI.
-    let int8 = || timed(2 * 64, || unsafe { loop_int8() });
+    let int8 = || timed(2 * 64 * 24, || unsafe { loop_int8() });
     // SAFETY: called only where detection found BF16.
-    let bf16 = || timed(2 * 32, || unsafe { loop_bf16() });
+    let bf16 = || timed(2 * 32 * 24, || unsafe { loop_bf16() });
     // SAFETY: called only where detection found AVX2 and FMA.
-    let f32_256 = || timed(2 * 8, || unsafe { loop_avx2() });
+    let f32_256 = || timed(2 * 8 * 12, || unsafe { loop_avx2() });
     match isa.kind() {
         Kind::Scalar => Peaks::default(),
         Kind::Avx2 => Peaks { f32: f32_256(), ..Peaks::default() },
@@ -38,43 +38,45 @@ pub fn measure(isa: Isa) -> Peaks {
     }
 }
 
-const SUMS: usize = 12;
-const STEPS: usize = 1 << 15;
+const STEPS: usize = 1 << 14;
 
+/// `run` does `STEPS` steps of `operations` each.
 fn timed(operations: usize, run: impl Fn()) -> f64 {
     let start = Instant::now();
     run();
-    (operations * SUMS * STEPS) as f64 / start.elapsed().as_secs_f64() / 1e9
+    (operations * STEPS) as f64 / start.elapsed().as_secs_f64() / 1e9
 }
 
 #[target_feature(enable = "avx2,fma")]
 fn loop_avx2() {
     // SAFETY: this function's features are all that the unit needs.
-    unsafe { steps::<F32x8>() };
+    unsafe { steps::<F32x8, 12>() };
 }
 
 #[target_feature(enable = "avx512f")]
 fn loop_f32() {
     // SAFETY: this function's features are all that the unit needs.
-    unsafe { steps::<F32x16>() };
+    unsafe { steps::<F32x16, 24>() };
 }
 
 #[target_feature(enable = "avx512f,avx512vnni")]
 fn loop_int8() {
     // SAFETY: this function's features are all that the unit needs.
-    unsafe { steps::<U8x64>() };
+    unsafe { steps::<U8x64, 24>() };
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn loop_bf16() {
     // SAFETY: this function's features are all that the unit needs.
-    unsafe { steps::<Bf16x32>() };
+    unsafe { steps::<Bf16x32, 24>() };
 }
 
+/// `SUMS` independent sums: enough to hide the latency of a multiply-add (6 cycles at two a cycle), few enough for the registers.
+///
 /// # Safety
 /// The processor has `U`'s instructions.
 #[inline(always)]
-unsafe fn steps<U: Unit>() {
+unsafe fn steps<U: Unit, const SUMS: usize>() {
     let zeros = [0u32; 16];
     // SAFETY: `zeros` is a register long; the rest is the caller's promise.
     unsafe {

@@ -19,38 +19,38 @@ const SMALL: usize = 4;
 /// The processor has `U`'s instructions; `source` has `tokens` tokens of `query.groups` groups;
 /// `finish` accepts these vectors and tokens.
 #[inline(always)]
-pub(super) unsafe fn run<U: Unit, const FULL: usize, const HALF: usize, const T: usize>(
+pub(super) unsafe fn run<U: Unit, S: Tokens, const FULL: usize, const HALF: usize, const T: usize>(
     query: &Packed,
     tokens: usize,
-    source: &impl Tokens,
+    source: &S,
     finish: &mut impl Finish,
 ) {
-    let mut panel = Panel::new(if source.needs_panel() { query.groups } else { 0 }, T);
+    let mut panel = Panel::new(if S::IN_PLACE { 0 } else { query.groups }, T);
     let mut first = 0;
     while tokens - first >= T {
         // SAFETY: the caller's promises; `first + T` is at most `tokens`.
-        unsafe { tile::<U, FULL, HALF, T>(query, first, source, finish, &mut panel) };
+        unsafe { tile::<U, S, FULL, HALF, T>(query, first, source, finish, &mut panel) };
         first += T;
     }
     if tokens >= SMALL {
         while first < tokens {
             let at = first.min(tokens - SMALL);
             // SAFETY: the caller's promises; `at + SMALL` is at most `tokens`.
-            unsafe { tile::<U, FULL, HALF, SMALL>(query, at, source, finish, &mut panel) };
+            unsafe { tile::<U, S, FULL, HALF, SMALL>(query, at, source, finish, &mut panel) };
             first = at + SMALL;
         }
     }
     for t in first..tokens {
         // SAFETY: the caller's promises; `t` is less than `tokens`.
-        unsafe { tile::<U, FULL, HALF, 1>(query, t, source, finish, &mut panel) };
+        unsafe { tile::<U, S, FULL, HALF, 1>(query, t, source, finish, &mut panel) };
     }
 }
 
 #[inline(always)]
-unsafe fn tile<U: Unit, const FULL: usize, const HALF: usize, const T: usize>(
+unsafe fn tile<U: Unit, S: Tokens, const FULL: usize, const HALF: usize, const T: usize>(
     query: &Packed,
     first: usize,
-    source: &impl Tokens,
+    source: &S,
     finish: &mut impl Finish,
     panel: &mut Panel,
 ) {
@@ -60,12 +60,12 @@ unsafe fn tile<U: Unit, const FULL: usize, const HALF: usize, const T: usize>(
         let start = rows_of(&query.start()[vector..]);
         if block.len() == query.width * query.groups {
             // SAFETY: a block of `width` vectors has `FULL` registers of `U` for each group.
-            let sums = unsafe { sums::<U, FULL, T>(rows_of(block), start, rows) };
+            let sums = unsafe { sums::<U, S, FULL, T>(rows_of(block), start, rows) };
             // SAFETY: the caller's promises.
             unsafe { finish.finish::<U, FULL, T>(vector, first, &sums) };
         } else {
             // SAFETY: the last block has `HALF` registers of `U` for each group if it has not `width` vectors.
-            let sums = unsafe { sums::<U, HALF, T>(rows_of(block), start, rows) };
+            let sums = unsafe { sums::<U, S, HALF, T>(rows_of(block), start, rows) };
             // SAFETY: the caller's promises.
             unsafe { finish.finish::<U, HALF, T>(vector, first, &sums) };
         }
@@ -77,7 +77,7 @@ unsafe fn tile<U: Unit, const FULL: usize, const HALF: usize, const T: usize>(
 /// # Safety
 /// `block` has a `V`-register row for each of the rows' groups, the last of which may be partly filled; `start` has `V` registers.
 #[inline(always)]
-unsafe fn sums<U: Unit, const V: usize, const T: usize>(
+unsafe fn sums<U: Unit, S: Tokens, const V: usize, const T: usize>(
     block: *const u32,
     start: *const u32,
     rows: Rows,
@@ -87,7 +87,9 @@ unsafe fn sums<U: Unit, const V: usize, const T: usize>(
     // SAFETY: `start` has `V` registers.
     unrolled!(t < T, v < V, sums[t][v] = unsafe { U::start(start.add(v * U::LANES)) });
     for g in 0..rows.groups {
-        rows.prefetch(g);
+        if S::IN_PLACE {
+            rows.prefetch(g);
+        }
         // SAFETY: as above.
         let mut query: [U::Query; V] = unsafe { zeroed() };
         // SAFETY: group `g` of `V` registers, of which there are `rows.groups` or one more.

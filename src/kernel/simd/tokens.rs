@@ -13,7 +13,7 @@ pub(super) struct Rows {
     stride: usize,
     pub(super) groups: usize,
     pub(super) tail: usize,
-    /// Bytes from `base` to what will be read soon; 0 where nothing should be fetched.
+    /// Bytes from `base` to what will be read soon.
     ahead: usize,
 }
 
@@ -43,9 +43,7 @@ impl Rows {
     /// Asks for the `g`-th cache line of a tile to come: a tile of at most 16 tokens has no more lines than groups.
     #[inline(always)]
     pub(super) fn prefetch(&self, g: usize) {
-        if self.ahead > 0 {
-            super::prefetch(self.base.wrapping_add(self.ahead + 64 * g));
-        }
+        super::prefetch(self.base.wrapping_add(self.ahead + 64 * g));
     }
 }
 
@@ -80,7 +78,8 @@ impl Panel {
 
 /// The tokens of one document.
 pub(super) trait Tokens {
-    fn needs_panel(&self) -> bool;
+    /// Whether rows are read where they are, without the panel.
+    const IN_PLACE: bool;
 
     /// # Safety
     /// Tokens `first..first + T` exist; the panel was made for at least `T` tokens of this source's groups; the processor has the
@@ -102,10 +101,7 @@ impl InPlace {
 }
 
 impl Tokens for InPlace {
-    #[inline(always)]
-    fn needs_panel(&self) -> bool {
-        false
-    }
+    const IN_PLACE: bool = true;
 
     #[inline(always)]
     unsafe fn rows<const T: usize>(&self, first: usize, _: &mut Panel) -> Rows {
@@ -135,10 +131,7 @@ pub(super) struct Written<W> {
 }
 
 impl<W: Write> Tokens for Written<W> {
-    #[inline(always)]
-    fn needs_panel(&self) -> bool {
-        true
-    }
+    const IN_PLACE: bool = false;
 
     #[inline(always)]
     unsafe fn rows<const T: usize>(&self, first: usize, panel: &mut Panel) -> Rows {

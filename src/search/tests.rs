@@ -1,0 +1,350 @@
+//! Searches against plain sums over the same vectors.
+
+use std::sync::Arc;
+
+use lateen_index_format::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage};
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::*;
+use crate::index::directory::MemoryDirectory;
+use crate::index::{Index, IndexOptions, NewDocument, Snapshot, WriterOptions};
+use crate::kernel::Isa;
+use crate::types::{DocId, EncodedTokens, TokenMatrix, TokenMatrixBuf, normalize};
+
+const DIM: usize = 32;
+
+/// Documents whose tokens gather around a few directions, as real ones do.
+struct World {
+    random: StdRng,
+    topics: Vec<Vec<f32>>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let topics = (0..40).map(|_| unit(&mut random, &[0.0; DIM], 1.0)).collect();
+        Self { random, topics }
+    }
+
+    fn tokens(&mut self, rows: usize) -> EncodedTokens {
+        let mut data = Vec::new();
+        let mut token_ids = Vec::new();
+        for _ in 0..rows {
+            let topic = self.random.random_range(0..self.topics.len());
+            data.extend(unit(&mut self.random, &self.topics[topic].clone(), 0.08));
+            token_ids.push(topic as u32);
+        }
+        EncodedTokens { matrix: TokenMatrixBuf::new(data, DIM).unwrap(), token_ids, spans: Vec::new() }
+    }
+}
+
+fn unit(random: &mut StdRng, around: &[f32], spread: f32) -> Vec<f32> {
+    let mut row: Vec<f32> = around.iter().map(|x| x + spread * random.random_range(-1.0_f32..1.0)).collect();
+    assert!(normalize(&mut row));
+    row
+}
+
+fn settings(token_storage: TokenStorage, dense_storage: DenseStorage) -> IndexSettings {
+    let dim = |stored: bool| if stored { DIM as u32 } else { 0 };
+    IndexSettings {
+        token_dim: dim(token_storage != TokenStorage::None),
+        token_storage,
+        dense_dim: dim(dense_storage != DenseStorage::None),
+        dense_storage,
+        store_documents: false,
+        seed: 7,
+    }
+}
+
+fn create(settings: &IndexSettings) -> Index {
+    let directory = Arc::new(MemoryDirectory::new());
+    Index::create_in(directory, settings, &ModelIdentity::default(), IndexOptions::default()).unwrap()
+}
+
+fn document(id: &str, tokens: Option<EncodedTokens>, dense: Option<Vec<f32>>) -> NewDocument {
+    NewDocument { id: id.to_owned(), tokens, dense, stored: None, content_hash: 0 }
+}
+
+/// An index of `documents`, in commits of at most `per_commit`.
+fn token_index(storage: TokenStorage, documents: &[(String, EncodedTokens)], per_commit: usize) -> Index {
+    let index = create(&settings(storage, DenseStorage::None));
+    let mut writer = index.writer(WriterOptions::default()).unwrap();
+    for part in documents.chunks(per_commit) {
+        for (id, tokens) in part {
+            writer.add(document(id, Some(tokens.clone()), None)).unwrap();
+        }
+        writer.commit().unwrap();
+    }
+    index
+}
+
+fn documents(world: &mut World, count: usize) -> Vec<(String, EncodedTokens)> {
+    (0..count)
+        .map(|number| {
+            let rows = world.random.random_range(1..12);
+            (format!("d{number:04}"), world.tokens(rows))
+        })
+        .collect()
+}
+
+fn maxsim(query: TokenMatrix<'_>, document: TokenMatrix<'_>) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    query.iter().map(|q| document.iter().map(|d| dot(q, d)).fold(f64::NEG_INFINITY, f64::max)).sum()
+}
+
+fn found(snapshot: &Snapshot, outcome: &SearchOutcome) -> Vec<(String, f32)> {
+    let hits = outcome.hits.iter();
+    hits.map(|hit| (snapshot.external_id(hit.doc).unwrap().to_owned(), hit.score.get())).collect()
+}
+
+fn options(k: usize, plan: PlanChoice) -> SearchOptions {
+    SearchOptions { k, plan, ..SearchOptions::default() }
+}
+
+#[test]
+fn a_scan_of_floats_equals_the_plain_sum_over_several_segments() {
+    let mut world = World::new(1);
+    let documents = documents(&mut world, 120);
+    let query = world.tokens(9);
+    let mut expected: Vec<(String, f64)> = documents
+        .iter()
+        .map(|(id, tokens)| (id.clone(), maxsim(query.matrix.view(), tokens.matrix.view())))
+        .collect();
+    expected.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let index = token_index(TokenStorage::F32, &documents, 50);
+    let snapshot = index.snapshot();
+    assert_eq!(snapshot.segments().len(), 3);
+    for isa in Isa::available() {
+        let asked = SearchOptions { isa, ..SearchOptions::top(30) };
+        let outcome = search_tokens(&snapshot, query.matrix.view(), &asked).unwrap();
+        assert_eq!(outcome.report.plan, Plan::ExactTokens);
+        for ((id, score), (best, sum)) in found(&snapshot, &outcome).iter().zip(&expected) {
+            assert_eq!(id, best);
+            assert!((f64::from(*score) - sum).abs() < 1e-4, "{score} is not {sum}");
+        }
+    }
+}
+
+#[test]
+fn two_stages_find_what_a_scan_of_the_same_codes_finds() {
+    let mut world = World::new(2);
+    let documents = documents(&mut world, 1500);
+    for storage in [TokenStorage::Residual4, TokenStorage::Residual2] {
+        let index = token_index(storage, &documents, 900);
+        let snapshot = index.snapshot();
+        let (mut met, mut of) = (0, 0);
+        for _ in 0..20 {
+            let query = world.tokens(8);
+            let scan = search_tokens(&snapshot, query.matrix.view(), &options(10, PlanChoice::Exact)).unwrap();
+            let mut staged = options(10, PlanChoice::TwoStage);
+            (staged.nprobe, staged.candidates) = (Some(8), Some(150));
+            let staged = search_tokens(&snapshot, query.matrix.view(), &staged).unwrap();
+            let (scan, staged) = (found(&snapshot, &scan), found(&snapshot, &staged));
+            assert_eq!(staged.len(), 10);
+            met += scan.iter().filter(|hit| staged.contains(hit)).count();
+            of += scan.len();
+        }
+        assert!(met * 100 >= of * 95, "{storage:?}: {met} of {of}");
+    }
+}
+
+#[test]
+fn codes_order_documents_nearly_as_floats_do() {
+    let mut world = World::new(3);
+    let documents = documents(&mut world, 400);
+    let floats = token_index(TokenStorage::F32, &documents, 1000);
+    let halves = token_index(TokenStorage::F16, &documents, 1000);
+    let codes = token_index(TokenStorage::Residual4, &documents, 1000);
+    let query = world.tokens(8);
+    let search = |index: &Index| {
+        let snapshot = index.snapshot();
+        let asked = options(400, PlanChoice::Exact);
+        let outcome = search_tokens(&snapshot, query.matrix.view(), &asked).unwrap();
+        let mut hits = found(&snapshot, &outcome);
+        hits.sort_by(|a, b| a.0.cmp(&b.0));
+        hits
+    };
+    let exact = search(&floats);
+    for (other, bound) in [(search(&halves), 0.01), (search(&codes), 0.35)] {
+        assert_eq!(other.len(), exact.len());
+        for (a, b) in exact.iter().zip(&other) {
+            assert!((a.1 - b.1).abs() < bound, "{a:?} against {b:?}");
+        }
+    }
+}
+
+#[test]
+fn deleted_documents_never_appear_and_k_come_back_when_k_exist() {
+    let mut world = World::new(4);
+    let documents = documents(&mut world, 200);
+    let index = token_index(TokenStorage::Residual4, &documents, 80);
+    let mut writer = index.writer(WriterOptions::default()).unwrap();
+    for (id, _) in &documents[..150] {
+        assert!(writer.delete(id).unwrap());
+    }
+    writer.commit().unwrap();
+    let snapshot = index.snapshot();
+    for plan in [PlanChoice::Exact, PlanChoice::TwoStage, PlanChoice::Auto] {
+        let query = world.tokens(3);
+        let mut asked = options(50, plan);
+        asked.nprobe = Some(1);
+        let hits = found(&snapshot, &search_tokens(&snapshot, query.matrix.view(), &asked).unwrap());
+        assert_eq!(hits.len(), 50, "{plan:?}");
+        assert!(hits.iter().all(|(id, _)| id.as_str() >= "d0150"), "{plan:?}");
+    }
+    let asked = options(51, PlanChoice::Auto);
+    assert_eq!(search_tokens(&snapshot, world.tokens(1).matrix.view(), &asked).unwrap().hits.len(), 50);
+}
+
+#[test]
+fn equal_scores_come_by_id_whatever_the_order_of_arrival() {
+    let mut world = World::new(5);
+    let tokens = world.tokens(4);
+    let same: Vec<_> = ["c", "a", "d", "b"].map(|id| (id.to_owned(), tokens.clone())).into();
+    for per_commit in [1, 4] {
+        let index = token_index(TokenStorage::F32, &same, per_commit);
+        let snapshot = index.snapshot();
+        let outcome = search_tokens(&snapshot, tokens.matrix.view(), &SearchOptions::top(3)).unwrap();
+        let ids: Vec<String> = found(&snapshot, &outcome).into_iter().map(|hit| hit.0).collect();
+        assert_eq!(ids, ["a", "b", "c"]);
+    }
+}
+
+#[test]
+fn contributions_sum_to_the_score() {
+    let mut world = World::new(6);
+    let documents = documents(&mut world, 30);
+    for storage in [TokenStorage::F32, TokenStorage::F16, TokenStorage::Residual4, TokenStorage::Residual2] {
+        let index = token_index(storage, &documents, 20);
+        let snapshot = index.snapshot();
+        let query = world.tokens(5);
+        let outcome = search_tokens(&snapshot, query.matrix.view(), &SearchOptions::top(30)).unwrap();
+        for hit in &outcome.hits {
+            let matches = explain(&snapshot, query.matrix.view(), hit.doc, Isa::detect()).unwrap();
+            assert_eq!(matches.len(), 5);
+            let sum: f32 = matches.iter().map(|row| row.contribution).sum();
+            assert!((sum - hit.score.get()).abs() < 1e-4, "{storage:?}: {sum} is not {}", hit.score);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_searched_is_refused() {
+    let mut world = World::new(7);
+    let documents = documents(&mut world, 3);
+    let index = token_index(TokenStorage::F32, &documents, 3);
+    let snapshot = index.snapshot();
+    let search = |data: &[f32], dim, plan| {
+        search_tokens(&snapshot, TokenMatrix::new(data, dim).unwrap(), &options(1, plan)).err()
+    };
+    let wrong = search(&[1.0; 4], 4, PlanChoice::Auto);
+    assert!(matches!(wrong, Some(SearchError::DimensionMismatch { query: 4, index: DIM })));
+    assert!(matches!(search(&[], DIM, PlanChoice::Auto), Some(SearchError::EmptyQuery)));
+    let staged = search(&[1.0; DIM], DIM, PlanChoice::TwoStage);
+    assert!(matches!(staged, Some(SearchError::PlanNotPossible { .. })));
+    let dense = search_dense(&snapshot, &[1.0; DIM], &SearchOptions::default()).err();
+    assert!(matches!(dense, Some(SearchError::NotStored { what: "dense vectors" })));
+    let query = world.tokens(1);
+    assert!(explain(&snapshot, query.matrix.view(), DocId(3), Isa::detect()).is_err());
+}
+
+#[test]
+fn an_empty_index_has_no_hits_and_says_so() {
+    let index = create(&settings(TokenStorage::Residual4, DenseStorage::F32));
+    let snapshot = index.snapshot();
+    let query = World::new(8).tokens(2);
+    let outcome = search_tokens(&snapshot, query.matrix.view(), &SearchOptions::default()).unwrap();
+    assert_eq!((outcome.hits.len(), outcome.report.plan), (0, Plan::Empty));
+    let outcome = search_dense(&snapshot, &[1.0; DIM], &SearchOptions::default()).unwrap();
+    assert_eq!((outcome.hits.len(), outcome.report.plan), (0, Plan::Empty));
+}
+
+#[test]
+fn documents_without_tokens_are_no_hits() {
+    let mut world = World::new(9);
+    let mut documents = documents(&mut world, 5);
+    documents[2].1 = world.tokens(0);
+    let index = token_index(TokenStorage::Residual4, &documents, 5);
+    let snapshot = index.snapshot();
+    let query = world.tokens(2);
+    for plan in [PlanChoice::Exact, PlanChoice::TwoStage] {
+        let outcome = search_tokens(&snapshot, query.matrix.view(), &options(5, plan)).unwrap();
+        assert_eq!(outcome.hits.len(), 4, "{plan:?}");
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    let mut world = World::new(10);
+    let documents = documents(&mut world, 300);
+    let index = token_index(TokenStorage::Residual4, &documents, 300);
+    let snapshot = index.snapshot();
+    let query = world.tokens(6);
+    let search = |threads| {
+        let asked = SearchOptions { threads, ..SearchOptions::top(20) };
+        search_tokens(&snapshot, query.matrix.view(), &asked).unwrap().hits
+    };
+    assert_eq!(search(1), search(3));
+}
+
+#[test]
+fn a_graph_finds_what_a_scan_finds_and_no_deleted_document() {
+    let mut world = World::new(11);
+    let index = create(&settings(TokenStorage::None, DenseStorage::F16));
+    let mut options = WriterOptions::default();
+    options.graph_min_documents = 100;
+    let mut writer = index.writer(options).unwrap();
+    for number in 0..3000 {
+        let topic = world.random.random_range(0..world.topics.len());
+        let vector = unit(&mut world.random, &world.topics[topic].clone(), 0.3);
+        writer.add(document(&format!("d{number:04}"), None, Some(vector))).unwrap();
+    }
+    writer.commit().unwrap();
+    for number in 0..300 {
+        writer.delete(&format!("d{number:04}")).unwrap();
+    }
+    writer.commit().unwrap();
+    let snapshot = index.snapshot();
+    let (mut met, mut of) = (0, 0);
+    for _ in 0..30 {
+        let query = unit(&mut world.random, &[0.0; DIM], 1.0);
+        let search = |plan| {
+            let mut asked = SearchOptions::top(10);
+            (asked.plan, asked.ef_search) = (plan, Some(64));
+            let outcome = search_dense(&snapshot, &query, &asked).unwrap();
+            (outcome.report.plan, found(&snapshot, &outcome))
+        };
+        let (scan, exact) = search(PlanChoice::Exact);
+        let (graph, near) = search(PlanChoice::Auto);
+        assert_eq!((scan, graph), (Plan::DenseExact, Plan::DenseGraph));
+        assert!(near.iter().all(|(id, _)| id.as_str() >= "d0300"));
+        met += exact.iter().filter(|hit| near.contains(hit)).count();
+        of += exact.len();
+    }
+    assert!(met * 100 >= of * 95, "{met} of {of}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_k_and_any_query_give_ordered_distinct_live_hits(
+        seed in any::<u64>(),
+        k in 0_usize..40,
+        rows in 1_usize..70,
+        scale in prop_oneof![Just(1e-20_f32), Just(1.0), Just(1e15)],
+    ) {
+        let mut world = World::new(seed);
+        let documents = documents(&mut world, 25);
+        let index = token_index(TokenStorage::Residual2, &documents, 10);
+        let snapshot = index.snapshot();
+        let query: Vec<f32> = world.tokens(rows).matrix.into_vec().iter().map(|x| x * scale).collect();
+        let query = TokenMatrix::new(&query, DIM).unwrap();
+        let hits = search_tokens(&snapshot, query, &SearchOptions::top(k)).unwrap().hits;
+        prop_assert_eq!(hits.len(), k.min(25));
+        prop_assert!(hits.windows(2).all(|pair| pair[0].score >= pair[1].score));
+        let distinct: std::collections::HashSet<_> = hits.iter().map(|hit| hit.doc).collect();
+        prop_assert_eq!(distinct.len(), hits.len());
+    }
+}
