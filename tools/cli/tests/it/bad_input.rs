@@ -99,8 +99,10 @@ fn an_index_of_another_version() {
     let space = Workspace::indexed();
     let manifest = space.manifest("ix");
     let mut bytes = std::fs::read(&manifest).unwrap();
-    // The version stands behind the eight bytes of the magic number.
+    // The version stands behind the eight bytes of the magic number; the head ends with its own checksum.
     bytes[8..10].copy_from_slice(&999u16.to_le_bytes());
+    let sum = xxhash_rust::xxh3::xxh3_64(&bytes[..56]);
+    bytes[56..64].copy_from_slice(&sum.to_le_bytes());
     std::fs::write(&manifest, bytes).unwrap();
     space.run(&["search", "ix", "tides"]).fails(3, &["999", "newer"]);
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const DOCUMENTS: usize = 12_000;
+const DOCUMENTS: usize = 8_000;
 
 /// A collection that takes a while, and indexing it begun.
 fn begun() -> (Workspace, Child) {
@@ -19,7 +19,7 @@ fn begun() -> (Workspace, Child) {
     space.write("docs.jsonl", lines);
     let child = Command::new(assert_cmd::cargo::cargo_bin("lateen"))
         .current_dir(space.path("."))
-        .args(["index", "docs.jsonl", "--out", "ix", "--commit-every", "512", "--threads", "1"])
+        .args(["index", "docs.jsonl", "--out", "ix", "--commit-every", "256", "--threads", "1"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -33,7 +33,7 @@ fn wait_for_commits(space: &Workspace, child: &mut Child) {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(120) {
         assert!(child.try_wait().unwrap().is_none(), "indexing ended before it could be stopped");
-        let committed = space.path("ix").is_dir() && committed(space) >= 1024;
+        let committed = space.path("ix").is_dir() && committed(space) >= 512;
         if committed {
             return;
         }
@@ -50,7 +50,7 @@ fn committed(space: &Workspace) -> usize {
         name.strip_prefix("manifest-")?.strip_suffix(".ltm")?.parse::<usize>().ok()
     });
     // Generation 1 is the empty index.
-    manifests.max().unwrap_or(0).saturating_sub(1) * 512
+    manifests.max().unwrap_or(0).saturating_sub(1) * 256
 }
 
 fn count(space: &Workspace) -> u64 {
@@ -60,7 +60,7 @@ fn count(space: &Workspace) -> u64 {
 /// The index is whole, and the same command finishes the work without doing it again.
 fn resumes(space: &Workspace) {
     let kept = count(space);
-    assert!((1024..DOCUMENTS as u64).contains(&kept), "{kept} documents are committed");
+    assert!((512..DOCUMENTS as u64).contains(&kept), "{kept} documents are committed");
     space.run(&["verify", "ix"]).ok();
     space.run(&["search", "ix", "rivers and harbours", "-k", "1"]).ok();
     let report = space.run(&["index", "docs.jsonl", "--out", "ix", "--json"]).ok().documents();
