@@ -91,6 +91,25 @@ fn listed(tried: &Attempts) -> String {
     if tried.0.is_empty() { " nowhere, as the options say".to_owned() } else { tried.to_string() }
 }
 
+/// Loads the ONNX Runtime library that a model with `options` would use, and tells which one it is.
+///
+/// # Errors
+/// [`EncodeError::RuntimeNotFound`] with every place that was tried; [`EncodeError::RuntimeNotCompiled`] if this build
+/// cannot use the library.
+pub fn find_onnxruntime(options: &ModelOptions) -> Result<RuntimeReport, EncodeError> {
+    #[cfg(feature = "onnxruntime")]
+    {
+        let (found, _) = onnxruntime::library(options.onnxruntime_path.as_deref(), &options.search)?;
+        let (version, why) = (found.version, format!("found: {}", found.place));
+        Ok(RuntimeReport { name: "onnxruntime", version, why, library: Some(found.path) })
+    }
+    #[cfg(not(feature = "onnxruntime"))]
+    {
+        let _ = options;
+        Err(EncodeError::RuntimeNotCompiled { runtime: "ONNX Runtime", feature: "onnxruntime" })
+    }
+}
+
 #[cfg(feature = "onnxruntime")]
 fn in_onnxruntime(
     graph: &Graph,

@@ -12,7 +12,7 @@ pub fn parse_bytes(text: &str) -> Result<usize, String> {
         "m" => 2,
         "g" => 3,
         "t" => 4,
-        _ => return Err(format!("`{text}` has an unknown unit; write bytes, or a number with K, M or G")),
+        _ => return Err(format!("`{text}` has an unknown unit; write for example 512M, or 2G")),
     };
     let number: f64 = digits.trim().parse().map_err(|_| format!("`{text}` is no size; write for example 512M"))?;
     let bytes = number * 1024f64.powi(power);

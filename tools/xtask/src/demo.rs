@@ -9,9 +9,9 @@ use std::process::Command;
 use std::time::Instant;
 
 const QUERIES: [&str; 3] = [
-    "why does the sea rise and fall twice a day",
+    "why are there two high tides a day",
     "how do bees tell each other where flowers are",
-    "who invented printing",
+    "which knot makes a loop that does not slip",
 ];
 
 /// Indexes the sample corpus with the bundled model and searches it.

@@ -74,7 +74,9 @@ fn unpack_minilm(work: &Path) -> anyhow::Result<PathBuf> {
 
 /// What `lateen runtime status` reports.
 fn status(lateen: &Path) -> anyhow::Result<Value> {
-    let text = process::read(Command::new(lateen).args(["runtime", "status", "--json"]))?;
+    // It ends with 1 where there is no ONNX Runtime, and tells the rest all the same.
+    let output = Command::new(lateen).args(["runtime", "status", "--json"]).output().context("starting lateen")?;
+    let text = String::from_utf8(output.stdout).context("output of lateen runtime status")?;
     serde_json::from_str(&text).context("output of lateen runtime status")
 }
 

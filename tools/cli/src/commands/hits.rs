@@ -13,7 +13,9 @@ use std::ops::Range;
 
 /// Characters of a document that a hit shows.
 const SNIPPET: usize = 240;
-/// A word is marked if it is this close to a query word, measured by the best match of the hit.
+/// A word is marked if it is at least this close to a word of the query,
+const CLOSE: f32 = 0.5;
+/// and this close by the measure of the hit's best word.
 const MARKED: f32 = 0.75;
 
 #[derive(Debug, Clone, Args)]
@@ -218,7 +220,7 @@ impl HitRow {
     /// The best matches that lie in `part`, which begins at `offset` of the document's full text, and their weight.
     fn marks(&self, offset: usize, part: &str) -> Vec<(Range<usize>, f32)> {
         let best = self.matches.iter().map(|row| row.similarity).fold(0.0, f32::max);
-        let strong = self.matches.iter().filter(|row| row.similarity >= best * MARKED && row.similarity > 0.0);
+        let strong = self.matches.iter().filter(|row| row.similarity >= (best * MARKED).max(CLOSE));
         let inside = |row: &MatchRow| {
             let range = (row.document.0 as usize).checked_sub(offset)?..(row.document.1 as usize).checked_sub(offset)?;
             let is_word = part.get(range.clone())?.chars().any(char::is_alphanumeric);

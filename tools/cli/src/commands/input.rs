@@ -12,7 +12,7 @@ use std::rc::Rc;
 #[command(next_help_heading = "Input")]
 pub struct Input {
     /// How the input is written; told by names and first bytes if not given
-    #[arg(long = "input-format", alias = "format", value_enum, value_name = "FORMAT")]
+    #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
     /// Leave out bad records, count them, and show the first few
     #[arg(long)]
@@ -67,14 +67,7 @@ impl Input {
     /// Opens every path and reads the first document, so that a mistyped path or a wrong file is found before
     /// anything is done.
     pub fn open(&self, paths: &[PathBuf]) -> anyhow::Result<Documents> {
-        if paths.iter().filter(|path| path.as_path() == Path::new("-")).count() > 1 {
-            return usage("`-` is given twice; standard input can be read once");
-        }
-        let open = |path: &PathBuf| Source::open(path, self.options());
-        let sources = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        let mut documents = Documents { sources, at: 0, place: Rc::default(), first: None };
-        documents.first = documents.next().transpose()?;
-        Ok(documents)
+        Documents::open(paths, &self.options())
     }
 }
 
@@ -87,6 +80,18 @@ pub struct Documents {
 }
 
 impl Documents {
+    /// As [`Input::open`].
+    pub fn open(paths: &[PathBuf], options: &ReadOptions) -> anyhow::Result<Self> {
+        if paths.iter().filter(|path| path.as_path() == Path::new("-")).count() > 1 {
+            return usage("`-` is given twice; standard input can be read once");
+        }
+        let open = |path: &PathBuf| Source::open(path, options.clone());
+        let sources = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let mut documents = Self { sources, at: 0, place: Rc::default(), first: None };
+        documents.first = documents.next().transpose()?;
+        Ok(documents)
+    }
+
     /// All bytes of the input, if that can be known.
     pub fn total(&self) -> Option<u64> {
         self.sources.iter().map(|source| source.position().total).sum()

@@ -1,5 +1,5 @@
 use super::hits::{Format, HitFormat, HitRow};
-use super::input::Input;
+use super::input::Documents;
 use super::model_choice::Engine;
 use super::queries::Query;
 use super::results;
@@ -51,8 +51,6 @@ pub struct Rerank {
     time_budget: Option<Duration>,
     #[command(flatten)]
     format: HitFormat,
-    #[command(flatten)]
-    input: Input,
     #[command(flatten)]
     engine: Engine,
 }
@@ -122,7 +120,7 @@ impl Rerank {
             }
             (None, None) => return usage("--documents needs --query or --queries"),
         };
-        let documents = self.input.open(std::slice::from_ref(documents))?.collect::<Result<Vec<_>, _>>()?;
+        let documents = Documents::open(std::slice::from_ref(documents), &ReadOptions::default())?.collect::<Result<Vec<_>, _>>()?;
         let rows: Vec<HitRow> = documents.into_iter().enumerate().map(|(at, document)| HitRow::of_document(at + 1, document)).collect();
         Ok(queries.into_iter().map(|query| Task { query, hits: rows.clone() }).collect())
     }

@@ -1,0 +1,9 @@
+//! The `lateen` binary as people and scripts meet it.
+
+mod bad_input;
+mod evaluation;
+mod interruption;
+mod models;
+mod schema;
+mod session;
+mod workspace;
