@@ -20,6 +20,14 @@ pub(crate) fn check(part: Part, bytes: &[u8], expected: u64) -> Result<(), Forma
     }
 }
 
+/// Holds a record against the checksum of its other bytes, its last eight bytes; returns the checksum.
+pub(crate) fn check_record(part: Part, record: &[u8]) -> Result<u64, FormatError> {
+    let (covered, expected) =
+        record.split_last_chunk().map_or((record, 0), |(covered, sum)| (covered, u64::from_le_bytes(*sum)));
+    check(part, covered, expected)?;
+    Ok(expected)
+}
+
 /// Sums a stream block by block.
 #[derive(Default)]
 pub(crate) struct BlockSums {

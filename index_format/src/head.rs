@@ -81,13 +81,11 @@ pub(crate) fn parse(file: &[u8], kind: FileKind) -> Result<Head, FormatError> {
         found[..start].copy_from_slice(&file[..start]);
         return Err(FormatError::NotLateen { found });
     }
-    let Some(bytes) = file.first_chunk::<HEAD_LEN>() else {
+    let Some(bytes) = file.get(..HEAD_LEN) else {
         let (needed, have) = (HEAD_LEN as u64, file.len() as u64);
         return Err(FormatError::Truncated { what: "the file head", needed, have });
     };
-    let (covered, sum) = bytes.split_at(fields::CHECKSUM.offset);
-    let sum = u64::from_le_bytes(sum.try_into().unwrap_or_default());
-    checksum::check(Part::Head, covered, sum)?;
+    let checksum = checksum::check_record(Part::Head, bytes)?;
     check_version(u16::from_le_bytes([bytes[8], bytes[9]]))?;
     let record = RecordRef::new(&fields::LAYOUT, bytes)?;
     let found = record.u16(fields::FILE_KIND);
@@ -97,7 +95,7 @@ pub(crate) fn parse(file: &[u8], kind: FileKind) -> Result<Head, FormatError> {
     Ok(Head {
         body_length: record.u64(fields::BODY_LENGTH),
         body_checksum: record.u64(fields::BODY_CHECKSUM),
-        checksum: sum,
+        checksum,
     })
 }
 

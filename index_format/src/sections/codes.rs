@@ -16,6 +16,7 @@ pub fn code_row_bytes(dim: u32, bits: u8) -> usize {
 pub struct CodesView<'a> {
     codes: &'a [u8],
     row_bytes: usize,
+    dim: u32,
     bits: u8,
 }
 
@@ -32,7 +33,7 @@ impl<'a> CodesView<'a> {
         }
         let row_bytes = code_row_bytes(dim, bits);
         expect("the odd bytes of the codes", 0, (bytes.len() % row_bytes) as u64)?;
-        Ok(Self { codes: bytes, row_bytes, bits })
+        Ok(Self { codes: bytes, row_bytes, dim, bits })
     }
 
     /// How many tokens.
@@ -64,13 +65,31 @@ impl<'a> CodesView<'a> {
     /// One code; for scoring, hand whole [`rows`](Self::rows) to a kernel instead.
     ///
     /// # Errors
-    /// [`FormatError::OutOfRange`] if there is no such token or the row has no such component.
-    pub fn code(&self, token: usize, component: usize) -> Result<u8, FormatError> {
+    /// [`FormatError::OutOfRange`] if there is no such token or component.
+    pub fn code(&self, token: usize, component: u32) -> Result<u8, FormatError> {
         let row = self.rows(token..token.saturating_add(1))?;
-        let per_byte = 8 / usize::from(self.bits);
-        let byte = super::parts::item("component", row, component / per_byte)?;
-        let shift = component % per_byte * usize::from(self.bits);
-        Ok(byte >> shift & ((1 << self.bits) - 1))
+        if component >= self.dim {
+            let (index, len) = (component.into(), self.dim.into());
+            return Err(FormatError::OutOfRange { what: "component", index, len });
+        }
+        let bit = component as usize * usize::from(self.bits);
+        Ok(row[bit / 8] >> (bit % 8) & ((1 << self.bits) - 1))
+    }
+
+    /// Checks that unused bits are zero. Cost: `O(tokens)`.
+    ///
+    /// # Errors
+    /// [`FormatError::Inconsistent`] if one is not.
+    pub fn check(&self) -> Result<(), FormatError> {
+        let used = self.dim as usize * usize::from(self.bits) % 8;
+        if used == 0 {
+            return Ok(());
+        }
+        let last_bytes = self.codes.iter().skip(self.row_bytes - 1).step_by(self.row_bytes);
+        match last_bytes.map(|byte| byte >> used).find(|&unused| unused != 0) {
+            None => Ok(()),
+            Some(unused) => expect("the unused bits of a code row", 0, unused.into()),
+        }
     }
 }
 

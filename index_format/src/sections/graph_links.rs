@@ -238,6 +238,8 @@ impl<'a> GraphLinksView<'a> {
                 }
             }
         }
+        self.check_unused(self.level0, self.shape.m0)?;
+        self.check_unused(self.upper, self.shape.m)?;
         match self.shape.entry {
             Some(entry) => {
                 expect("the level of the entry", self.shape.max_level.into(), self.level(entry)?.into())
@@ -246,12 +248,23 @@ impl<'a> GraphLinksView<'a> {
         }
     }
 
+    /// After the links of a list only zeros follow.
+    fn check_unused(&self, lists: &[u32], most: u32) -> Result<(), FormatError> {
+        for list in lists.chunks_exact(1 + most as usize) {
+            at_most("the links of a node", most.into(), list[0].into())?;
+            if let Some(&found) = list[1 + list[0] as usize..].iter().find(|&&link| link != 0) {
+                expect("an unused link", 0, found.into())?;
+            }
+        }
+        Ok(())
+    }
+
     fn list(&self, lists: &'a [u32], most: u32, index: u32) -> Result<&'a [u32], FormatError> {
         let index = index as usize;
         let list = rows("list of links", lists, 1 + most as usize, index..index.saturating_add(1))?;
         let count = list.first().copied().unwrap_or_default();
         at_most("the links of a node", most.into(), count.into())?;
-        Ok(&list[1..=count as usize])
+        Ok(list[1..].split_at(count as usize).0)
     }
 }
 

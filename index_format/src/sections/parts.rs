@@ -89,7 +89,7 @@ impl<'w, W: Write> PartsWriter<'w, W> {
     }
 }
 
-/// `bytes` as numbers, in place.
+/// `bytes` as numbers, in place; no bytes are no numbers at any address.
 pub(super) fn cast<'a, T: AnyBitPattern>(
     what: &'static str,
     bytes: &'a [u8],
@@ -100,6 +100,9 @@ pub(super) fn cast<'a, T: AnyBitPattern>(
             expected: (bytes.len() - bytes.len() % size_of::<T>()) as u64,
             found: bytes.len() as u64,
         });
+    }
+    if bytes.is_empty() {
+        return Ok(&[]);
     }
     bytemuck::try_cast_slice(bytes).map_err(|_| FormatError::Misaligned { what, alignment: align_of::<T>() })
 }

@@ -68,7 +68,13 @@ impl<'a> StoredFieldsView<'a> {
         parts.padding()?;
         let entries = parts.bytes("the table of stored blocks", blocks.into(), ENTRY_LEN)?;
         parts.finish()?;
-        Ok(Self { payload, entries, documents, blocks })
+        let view = Self { payload, entries, documents, blocks };
+        if blocks > 0 {
+            let first = view.entry(0)?;
+            expect("the first stored document", 0, first.u32(entry_fields::FIRST_DOCUMENT).into())?;
+            expect("the offset of the first stored block", 0, first.u64(entry_fields::OFFSET))?;
+        }
+        Ok(view)
     }
 
     /// How many documents.

@@ -95,17 +95,13 @@ struct Trailer {
 
 impl Trailer {
     fn parse(file: &[u8], head_checksum: u64) -> Result<Self, FormatError> {
-        let offset = file.len() - TRAILER_LEN;
-        let record = RecordRef::new(&fields::LAYOUT, &file[offset..]);
-        // A checksum that fails says more than a reserved byte that is not zero.
-        let bytes = &file[offset..];
-        let checksum = u64::from_le_bytes(bytes[fields::CHECKSUM.offset..].try_into().unwrap_or_default());
-        checksum::check(Part::Trailer, &bytes[..fields::CHECKSUM.offset], checksum)?;
-        let record = record?;
+        let (before, bytes) = file.split_at(file.len() - TRAILER_LEN);
+        let checksum = checksum::check_record(Part::Trailer, bytes)?;
+        let record = RecordRef::new(&fields::LAYOUT, bytes)?;
         expect("the file length", record.u64(fields::FILE_LENGTH), file.len() as u64)?;
         expect("the checksum of the file head", record.u64(fields::HEAD_CHECKSUM), head_checksum)?;
         Ok(Self {
-            offset: offset as u64,
+            offset: before.len() as u64,
             directory_offset: record.u64(fields::DIRECTORY_OFFSET),
             directory_length: record.u64(fields::DIRECTORY_LENGTH),
             directory_checksum: record.u64(fields::DIRECTORY_CHECKSUM),
@@ -121,7 +117,7 @@ impl Trailer {
             return Err(FormatError::TooLarge { what: "the directory length", limit, found });
         }
         expect("the odd bytes of the directory", 0, self.directory_length % ENTRY_LEN as u64)?;
-        let end = self.directory_offset.checked_add(self.directory_length).unwrap_or(u64::MAX);
+        let end = self.directory_offset.saturating_add(self.directory_length);
         expect("the end of the padded directory", self.offset, aligned(end).unwrap_or(u64::MAX))?;
         let bytes = &file[self.directory_offset as usize..end as usize];
         checksum::check(Part::Directory, bytes, self.directory_checksum)?;
