@@ -219,7 +219,7 @@ mod tests {
         #[test]
         fn sums_are_those_of_the_formula(queries in prop::collection::vec(query(), 1..5), n in 0usize..40, even: bool) {
             let mut scores = Accumulator::new(30);
-            let allowed = |document: u32| !even || document % 2 == 0;
+            let allowed = |document: u32| !even || document.is_multiple_of(2);
             for mut query in queries {
                 scores.start_query();
                 for (lists, imputed) in &mut query {

@@ -56,12 +56,10 @@ pub(super) fn budgets(groups: &[GroupSize], total: usize) -> Vec<usize> {
     }
     let mut shares: Vec<usize> = (0..groups.len()).map(|at| share(low, at)).collect();
     let mut left = total.saturating_sub(shares.iter().sum());
-    for at in 0..groups.len() {
-        if left == 0 {
-            break;
-        }
-        if share(high, at) > shares[at] {
-            shares[at] += 1;
+    // Equal weights step up together: the first of them get what is left.
+    for (at, mine) in shares.iter_mut().enumerate() {
+        if left > 0 && share(high, at) > *mine {
+            *mine += 1;
             left -= 1;
         }
     }
