@@ -16,7 +16,6 @@ use std::fmt;
 pub struct Isa(Kind);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(dead_code)]
 pub(super) enum Kind {
     Scalar,
     #[cfg(target_arch = "x86_64")]
@@ -52,21 +51,16 @@ impl Isa {
     /// All instruction sets of this processor, worst first. Never empty.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        #[allow(unused_mut)]
+        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut))]
         let mut found = vec![Self::SCALAR];
-        #[cfg(any())]
         #[cfg(target_arch = "x86_64")]
         {
             use std::arch::is_x86_feature_detected as has;
             let avx2 = has!("avx2") && has!("fma") && has!("f16c");
             let avx512 = avx2 && has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512dq");
             let vnni = avx512 && has!("avx512vnni");
-            let kinds = [
-                (avx2, Kind::Avx2),
-                (avx512, Kind::Avx512),
-                (vnni, Kind::Avx512Vnni { bf16: false }),
-                (vnni && has!("avx512bf16"), Kind::Avx512Vnni { bf16: true }),
-            ];
+            let bf16 = has!("avx512bf16");
+            let kinds = [(avx2, Kind::Avx2), (avx512, Kind::Avx512), (vnni, Kind::Avx512Vnni { bf16 })];
             found.extend(kinds.iter().filter(|(has, _)| *has).map(|&(_, kind)| Self(kind)));
         }
         found
@@ -100,6 +94,17 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Vnni { bf16: true } => "avx512-vnni+bf16",
         }
+    }
+
+    /// [`available`](Self::available), and the kernels that it passes over here: those for VNNI without BF16.
+    #[cfg(test)]
+    pub(super) fn every() -> Vec<Self> {
+        let mut found = Self::available();
+        #[cfg(target_arch = "x86_64")]
+        if Self::detect().has_bf16() {
+            found.push(Self(Kind::Avx512Vnni { bf16: false }));
+        }
+        found
     }
 
     /// Vectors of 16 query rows that a kernel takes at a time.

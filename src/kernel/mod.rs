@@ -36,6 +36,8 @@ mod query_f32;
 mod query_i8;
 mod residual;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod simd;
 
 pub use isa::{Isa, UnsupportedIsa};
 pub use pair::{dot, dot_f16, dot_i8, squared_distance};
@@ -43,6 +45,11 @@ pub use query_bf16::QueryBf16;
 pub use query_f32::QueryF32;
 pub use query_i8::QueryI8;
 pub use residual::{ResidualQuery, ResidualTokens};
+
+/// The core's own peaks, for the benchmark.
+#[cfg(target_arch = "x86_64")]
+#[doc(hidden)]
+pub use simd::peak;
 
 #[cfg(test)]
 mod tests;

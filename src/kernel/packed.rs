@@ -17,6 +17,7 @@ pub(super) struct Packed {
     pub(super) groups: usize,
     pub(super) width: usize,
     lanes: Vec<Lanes>,
+    start: Vec<Lanes>,
 }
 
 impl Packed {
@@ -32,7 +33,21 @@ impl Packed {
                 }
             }
         }
-        Self { rows, groups, width, lanes }
+        Self { rows, groups, width, lanes, start: vec![Lanes([0; 16]); vectors] }
+    }
+
+    /// Lets the sums of each row start at `start(row)`.
+    pub(super) fn starting(mut self, start: impl Fn(usize) -> i32) -> Self {
+        for row in 0..self.rows {
+            self.start[row / 16].0[row % 16] = start(row) as u32;
+        }
+        self
+    }
+
+    /// What the sums start with: an `i32` per row. Only `vpdpbusd` starts elsewhere than at 0.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
+    pub(super) fn start(&self) -> &[Lanes] {
+        &self.start
     }
 
     /// Vectors of 16 rows.
@@ -46,11 +61,10 @@ impl Packed {
     }
 
     /// The first vector of each block, and the block's `[group][vector]` part.
+    #[inline]
     pub(super) fn blocks(&self) -> impl Iterator<Item = (usize, &[Lanes])> {
-        (0..self.vectors()).step_by(self.width).map(|first| {
-            let last = self.vectors().min(first + self.width);
-            (first, &self.lanes[first * self.groups..last * self.groups])
-        })
+        let blocks = self.lanes.chunks((self.width * self.groups).max(1));
+        blocks.enumerate().map(|(block, lanes)| (block * self.width, lanes))
     }
 }
 
@@ -83,6 +97,11 @@ impl QuantisedRows {
     pub(super) fn scale_lanes(&self) -> Vec<Lanes> {
         let lanes = |part: &[f32]| Lanes(std::array::from_fn(|i| part.get(i).map_or(0, |x| x.to_bits())));
         self.scales.chunks(16).map(lanes).collect()
+    }
+
+    /// `−128 · Σ_k values[row][k]`: takes the bias of unsigned bytes off again.
+    pub(super) fn bias(&self, row: usize) -> i32 {
+        -128 * self.values[row * self.dim..][..self.dim].iter().map(|&x| i32::from(x)).sum::<i32>()
     }
 
     /// Value `k` of `row`; 0 past the end, so that groups fill up with zeros.

@@ -56,9 +56,14 @@ pub fn squared_distance(isa: Isa, a: &[f32], b: &[f32]) -> f32 {
 /// assert_eq!(dot_f16(Isa::detect(), &a, &a), 5.0);
 /// ```
 #[must_use]
-pub fn dot_f16(_isa: Isa, a: &[f16], b: &[f16]) -> f32 {
+pub fn dot_f16(isa: Isa, a: &[f16], b: &[f16]) -> f32 {
     assert_eq!(a.len(), b.len(), "dot_f16: lengths differ");
-    a.iter().zip(b).map(|(a, b)| a.to_f32() * b.to_f32()).sum()
+    #[cfg(target_arch = "x86_64")]
+    if let Some(sum) = super::simd::dot_f16(isa, a, b) {
+        return sum;
+    }
+    let _ = isa;
+    scalar::dot_f16(a, b)
 }
 
 /// `⟨a, b⟩`, exact on every instruction set: `|sum| ≤ 2¹⁴ · dim`, so up to 131,071 dimensions fit.

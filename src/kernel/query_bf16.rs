@@ -7,6 +7,8 @@ use super::isa::Isa;
 use super::maxima::{Maxima, ragged, row_count};
 use super::packed::Packed;
 use super::scalar;
+#[cfg(target_arch = "x86_64")]
+use super::simd;
 use crate::types::TokenMatrix;
 
 /// A query rounded to `bf16` and packed for MaxSim over `bf16` documents.
@@ -60,13 +62,12 @@ impl QueryBf16 {
             return f32::NEG_INFINITY;
         }
         let mut maxima = Maxima::new(self.packed.vectors());
-        match self.isa.kind() {
-            _ => {
-                let widen =
-                    |t: usize, out: &mut [f32]| rows[t * self.dim..][..self.dim].convert_to_f32_slice(out);
-                scalar::maxima_f32(&self.packed, self.dim, tokens, maxima.lanes(), widen);
-            }
+        #[cfg(target_arch = "x86_64")]
+        if simd::maxima_bf16(self.isa, &self.packed, (rows, self.dim), maxima.lanes()) {
+            return maxima.sum(self.packed.rows, |_| 1.0);
         }
+        let widen = |t: usize, out: &mut [f32]| rows[t * self.dim..][..self.dim].convert_to_f32_slice(out);
+        scalar::maxima_f32(&self.packed, self.dim, tokens, maxima.lanes(), widen);
         maxima.sum(self.packed.rows, |_| 1.0)
     }
 

@@ -7,6 +7,8 @@ use super::isa::Isa;
 use super::maxima::{Maxima, ragged, row_count};
 use super::packed::{Lanes, Packed};
 use super::scalar;
+#[cfg(target_arch = "x86_64")]
+use super::simd;
 use crate::types::TokenMatrix;
 
 /// A query packed for exact MaxSim.
@@ -52,11 +54,13 @@ impl QueryF32 {
     #[must_use]
     pub fn maxsim(&self, rows: &[f32]) -> f32 {
         let tokens = row_count(rows.len(), self.dim);
-        self.score(tokens, |maxima| match self.isa.kind() {
-            _ => {
-                let copy = |t: usize, out: &mut [f32]| out.copy_from_slice(&rows[t * self.dim..][..self.dim]);
-                scalar::maxima_f32(&self.packed, self.dim, tokens, maxima, copy);
+        self.score(tokens, |maxima| {
+            #[cfg(target_arch = "x86_64")]
+            if simd::maxima_f32(self.isa, &self.packed, rows, maxima) {
+                return;
             }
+            let copy = |t: usize, out: &mut [f32]| out.copy_from_slice(&rows[t * self.dim..][..self.dim]);
+            scalar::maxima_f32(&self.packed, self.dim, tokens, maxima, copy);
         })
     }
 
@@ -76,12 +80,14 @@ impl QueryF32 {
     #[must_use]
     pub fn maxsim_f16(&self, rows: &[f16]) -> f32 {
         let tokens = row_count(rows.len(), self.dim);
-        self.score(tokens, |maxima| match self.isa.kind() {
-            _ => {
-                let widen =
-                    |t: usize, out: &mut [f32]| rows[t * self.dim..][..self.dim].convert_to_f32_slice(out);
-                scalar::maxima_f32(&self.packed, self.dim, tokens, maxima, widen);
+        self.score(tokens, |maxima| {
+            #[cfg(target_arch = "x86_64")]
+            if simd::maxima_f16(self.isa, &self.packed, rows, maxima) {
+                return;
             }
+            let widen =
+                |t: usize, out: &mut [f32]| rows[t * self.dim..][..self.dim].convert_to_f32_slice(out);
+            scalar::maxima_f32(&self.packed, self.dim, tokens, maxima, widen);
         })
     }
 

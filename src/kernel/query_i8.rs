@@ -17,6 +17,8 @@ use super::isa::Isa;
 use super::maxima::{Maxima, ragged, row_count};
 use super::packed::{Lanes, Packed, QuantisedRows, quad, wide_pair};
 use super::scalar;
+#[cfg(target_arch = "x86_64")]
+use super::simd;
 use crate::types::TokenMatrix;
 
 /// A query quantised to `i8`, each row with a scale of its own, packed for products with `i8` rows.
@@ -54,7 +56,7 @@ impl QueryI8 {
         let (count, width) = (rows.rows, isa.block_width());
         let packed = if isa.has_vnni() {
             let dword = |row, g| quad(|i| rows.value(row, 4 * g + i));
-            Packed::new(count, rows.dim.div_ceil(4), width, dword)
+            Packed::new(count, rows.dim.div_ceil(4), width, dword).starting(|row| rows.bias(row))
         } else {
             let dword = |row, g| wide_pair(|i| rows.value(row, 2 * g + i));
             Packed::new(count, rows.dim.div_ceil(2), width, dword)
@@ -73,11 +75,11 @@ impl QueryI8 {
             return f32::NEG_INFINITY;
         }
         let mut maxima = Maxima::new(self.packed.vectors());
-        match self.isa.kind() {
-            _ => self.scalar(rows, |vector, token, sums| {
+        if !self.maxima_simd(rows, row_scales, maxima.lanes()) {
+            self.scalar(rows, |vector, token, sums| {
                 let scores = sums.map(|sum| sum as f32 * row_scales[token]);
                 scalar::raise(&mut maxima.lanes()[vector], scores);
-            }),
+            });
         }
         let scales = &self.scales;
         maxima.sum(self.packed.rows, |row| f32::from_bits(scales[row / 16].0[row % 16]))
@@ -102,15 +104,17 @@ impl QueryI8 {
         let tokens = self.token_count(rows, row_scales);
         let stride = self.stride();
         assert_eq!(out.len(), tokens * stride, "scores: one number per token and padded query row");
-        match self.isa.kind() {
-            _ => self.scalar(rows, |vector, token, sums| {
-                let out = &mut out[token * stride + vector * 16..][..16];
-                for (lane, out) in out.iter_mut().enumerate() {
-                    let scale = f32::from_bits(self.scales[vector].0[lane]);
-                    *out = sums[lane] as f32 * row_scales[token] * scale;
-                }
-            }),
+        #[cfg(target_arch = "x86_64")]
+        if simd::scores_i8(self.isa, &self.packed, self.scaled(rows, row_scales), &self.scales, out) {
+            return;
         }
+        self.scalar(rows, |vector, token, sums| {
+            let out = &mut out[token * stride + vector * 16..][..16];
+            for (lane, out) in out.iter_mut().enumerate() {
+                let scale = f32::from_bits(self.scales[vector].0[lane]);
+                *out = sums[lane] as f32 * row_scales[token] * scale;
+            }
+        });
     }
 
     /// Query rows padded to a multiple of 16: the length of a row of [`scores`](Self::scores).
@@ -129,6 +133,19 @@ impl QueryI8 {
         let tokens = row_count(rows.len(), self.dim);
         assert_eq!(tokens, row_scales.len(), "one scale per token");
         tokens
+    }
+
+    /// Does nothing and returns false if the instruction set is plain Rust.
+    fn maxima_simd(&self, rows: &[i8], row_scales: &[f32], maxima: &mut [Lanes]) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return simd::maxima_i8(self.isa, &self.packed, self.scaled(rows, row_scales), maxima);
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn scaled<'a>(&self, rows: &'a [i8], row_scales: &'a [f32]) -> simd::ScaledRows<'a> {
+        simd::ScaledRows { rows, dim: self.dim, row_scales }
     }
 
     fn scalar(&self, rows: &[i8], mut each: impl FnMut(usize, usize, [i32; 16])) {

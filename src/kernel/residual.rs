@@ -6,8 +6,10 @@
 
 use super::isa::Isa;
 use super::maxima::Maxima;
-use super::packed::{Lanes, Packed, QuantisedRows, wide_pair};
+use super::packed::{Lanes, Packed, QuantisedRows, quad, wide_pair};
 use super::scalar;
+#[cfg(target_arch = "x86_64")]
+use super::simd;
 use crate::types::TokenMatrix;
 
 /// Tokens of one document as an index stores them, one after the other.
@@ -41,11 +43,14 @@ impl ResidualTokens<'_> {
     /// # Panics
     /// If there is no such token.
     #[must_use]
+    #[inline]
     pub fn centroid(&self, token: usize) -> u32 {
         let width = usize::from(self.id_width);
-        let mut bytes = [0; 4];
-        bytes[..width].copy_from_slice(&self.centroid_ids[token * width..][..width]);
-        u32::from_le_bytes(bytes)
+        let id = &self.centroid_ids[token * width..];
+        if let Some(dword) = id.first_chunk() {
+            return u32::from_le_bytes(*dword) & (u32::MAX >> (32 - 8 * width));
+        }
+        id[..width].iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
     }
 }
 
@@ -100,10 +105,20 @@ impl ResidualQuery {
     ) -> Self {
         assert!(bits == 2 || bits == 4, "codes have 2 or 4 bits, not {bits}");
         let rows = QuantisedRows::new(query);
-        let (dim, scales) = (rows.dim, rows.scale_lanes());
-        let dword = |row, g| wide_pair(|i| rows.value(row, 2 * g + i));
-        let packed = Packed::new(rows.rows, dim.div_ceil(2), isa.block_width(), dword);
-        Self { isa, dim, bits, packed, scales, levels: *levels, scale_table: Box::new(*scale_table) }
+        let (dim, scales, width) = (rows.dim, rows.scale_lanes(), isa.block_width());
+        let order = if isa == Isa::SCALAR { (0..dim).collect() } else { plane_order(dim, bits) };
+        let value = |row, position: usize| order.get(position).map_or(0, |&k| rows.value(row, k));
+        let mut levels = *levels;
+        let packed = if isa.has_vnni() {
+            // `vpdpbusd` takes unsigned bytes of one side: the levels are stored with the bias.
+            levels = levels.map(|level| level ^ i8::MIN);
+            let dword = |row, g| quad(|i| value(row, 4 * g + i));
+            Packed::new(rows.rows, order.len().div_ceil(4), width, dword).starting(|row| rows.bias(row))
+        } else {
+            let dword = |row, g| wide_pair(|i| value(row, 2 * g + i));
+            Packed::new(rows.rows, order.len().div_ceil(2), width, dword)
+        };
+        Self { isa, dim, bits, packed, scales, levels, scale_table: Box::new(*scale_table) }
     }
 
     /// Query rows padded to a multiple of 16: the length of a row of centroid scores and of token scores.
@@ -138,12 +153,13 @@ impl ResidualQuery {
         if tokens.is_empty() {
             return f32::NEG_INFINITY;
         }
+        if centroid_scores.is_empty() {
+            return f32::NAN;
+        }
         let mut maxima = Maxima::new(self.packed.vectors());
-        let sound = match self.isa.kind() {
-            _ => self.scalar(tokens, (centroid_scores, centroids), |vector, _, scores| {
-                scalar::raise(&mut maxima.lanes()[vector], scores);
-            }),
-        };
+        let sound = self.maxima_simd(centroids, maxima.lanes()).unwrap_or_else(|| {
+            self.scalar(centroids, |vector, _, scores| scalar::raise(&mut maxima.lanes()[vector], scores))
+        });
         if sound { maxima.sum(self.packed.rows, |_| 1.0) } else { f32::NAN }
     }
 
@@ -163,49 +179,55 @@ impl ResidualQuery {
         if out.is_empty() {
             return;
         }
-        let sound = match self.isa.kind() {
-            _ => self.scalar(tokens, (centroid_scores, centroids), |vector, token, scores| {
-                out[token * stride + vector * 16..][..16].copy_from_slice(&scores);
-            }),
-        };
+        let sound = !centroid_scores.is_empty()
+            && self.scores_simd(centroids, out).unwrap_or_else(|| {
+                self.scalar(centroids, |vector, token, scores| {
+                    out[token * stride + vector * 16..][..16].copy_from_slice(&scores);
+                })
+            });
         if !sound {
             out.fill(f32::NAN);
         }
     }
 
-    /// Checks the shapes and returns the number of centroids.
-    fn check(&self, tokens: ResidualTokens<'_>, centroid_scores: &[f32]) -> usize {
-        let width = usize::from(tokens.id_width);
+    /// `None` if the instruction set is plain Rust; otherwise whether all centroids exist.
+    fn maxima_simd(&self, centroids: Centroids<'_>, maxima: &mut [Lanes]) -> Option<bool> {
+        #[cfg(target_arch = "x86_64")]
+        return simd::maxima_residual(self, centroids, maxima);
+        #[cfg(not(target_arch = "x86_64"))]
+        None
+    }
+
+    fn scores_simd(&self, centroids: Centroids<'_>, out: &mut [f32]) -> Option<bool> {
+        #[cfg(target_arch = "x86_64")]
+        return simd::scores_residual(self, centroids, out);
+        #[cfg(not(target_arch = "x86_64"))]
+        None
+    }
+
+    /// Checks the shapes and joins the tokens with their centroids.
+    fn check<'a>(&self, tokens: ResidualTokens<'a>, scores: &'a [f32]) -> Centroids<'a> {
+        let (width, stride) = (usize::from(tokens.id_width), self.stride());
         assert!((2..=4).contains(&width), "a centroid id has 2, 3 or 4 bytes, not {width}");
         assert_eq!(tokens.centroid_ids.len(), tokens.len() * width, "one centroid id per token");
         assert_eq!(tokens.codes.len(), tokens.len() * self.row_bytes(), "one row of codes per token");
-        if self.packed.rows == 0 {
-            return 0;
-        }
-        super::maxima::row_count(centroid_scores.len(), self.stride())
+        assert!(scores.len().is_multiple_of(stride.max(1)), "one centroid score per padded query row");
+        Centroids { tokens, scores, stride }
     }
 
     /// Hands the scores of each token for each 16 query rows to `each`; false if a centroid does not exist.
-    fn scalar(
-        &self,
-        tokens: ResidualTokens<'_>,
-        (centroid_scores, centroids): (&[f32], usize),
-        mut each: impl FnMut(usize, usize, [f32; 16]),
-    ) -> bool {
+    fn scalar(&self, centroids: Centroids<'_>, mut each: impl FnMut(usize, usize, [f32; 16])) -> bool {
+        let tokens = centroids.tokens;
         let mut pairs = vec![[0i16; 2]; self.packed.groups];
         for (token, row) in tokens.codes.chunks_exact(self.row_bytes()).enumerate() {
-            let centroid = tokens.centroid(token) as usize;
-            if centroid >= centroids {
-                return false;
-            }
+            let Some(centroid) = centroids.row(token) else { return false };
             let scale = self.scale_table[usize::from(tokens.scales[token])];
             self.expand(row, &mut pairs);
             for (vector, block) in self.packed.blocks() {
                 let sums = scalar::products_i16(block, &pairs);
-                let centroid = &centroid_scores[centroid * self.stride() + vector * 16..][..16];
                 let score = |lane: usize| {
                     let scaled = sums[lane] as f32 * f32::from_bits(self.scales[vector].0[lane]);
-                    scaled * scale + centroid[lane]
+                    scaled * scale + centroid[vector * 16 + lane]
                 };
                 each(vector, token, std::array::from_fn(score));
             }
@@ -220,4 +242,72 @@ impl ResidualQuery {
             *value = self.levels[usize::from(code)].into();
         }
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl ResidualQuery {
+    pub(super) fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    pub(super) fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    pub(super) fn packed(&self) -> &Packed {
+        &self.packed
+    }
+
+    pub(super) fn scales(&self) -> &[Lanes] {
+        &self.scales
+    }
+
+    pub(super) fn scale_table(&self) -> &[f32; 256] {
+        &self.scale_table
+    }
+
+    /// Biased by 128 if the instruction set wants that.
+    pub(super) fn levels(&self) -> &[i8; 16] {
+        &self.levels
+    }
+}
+
+/// The tokens of a document, and the score of every centroid for every query row.
+#[derive(Clone, Copy)]
+pub(super) struct Centroids<'a> {
+    pub(super) tokens: ResidualTokens<'a>,
+    pub(super) scores: &'a [f32],
+    pub(super) stride: usize,
+}
+
+impl<'a> Centroids<'a> {
+    /// The scores of a token's centroid, if it exists.
+    #[inline(always)]
+    pub(super) fn row(&self, token: usize) -> Option<&'a [f32]> {
+        let first = (self.tokens.centroid(token) as usize).checked_mul(self.stride)?;
+        self.scores.get(first..first.checked_add(self.stride)?)
+    }
+
+    /// Some centroid's scores.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn any(&self) -> &'a [f32] {
+        &self.scores[..self.stride]
+    }
+}
+
+/// The order in which vector units write a row's values: in blocks of 64 bytes of codes, first the lowest code of each byte, then the
+/// next. Each of these planes is rounded up to whole groups of four; positions without a value have a dimension past the end.
+fn plane_order(dim: usize, bits: u8) -> Vec<usize> {
+    let per_byte = 8 / usize::from(bits);
+    let bytes = dim.div_ceil(per_byte);
+    let mut order = Vec::with_capacity(bytes.next_multiple_of(4) * per_byte);
+    for block in (0..bytes).step_by(64) {
+        let plane = (bytes - block).min(64);
+        for h in 0..per_byte {
+            let value = |j| if j < plane { (block + j) * per_byte + h } else { usize::MAX };
+            order.extend((0..plane.next_multiple_of(4)).map(value));
+        }
+    }
+    order
 }

@@ -2,6 +2,8 @@
 //!
 //! The inner loops run over 16 independent lanes of fixed length, which the compiler turns into vectors.
 
+use half::f16;
+
 use super::packed::{Lanes, Packed};
 
 /// `out[row] = Σ_k query[row][k] · token[k]` for the 16 rows of one block (one `f32` per group).
@@ -71,6 +73,11 @@ fn sum_by_lanes(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     }
     let tail: f32 = a_tail.iter().zip(b_tail).map(|(&a, &b)| term(a, b)).sum();
     sums.iter().sum::<f32>() + tail
+}
+
+/// `Σ a·b`, each half widened.
+pub(super) fn dot_f16(a: &[f16], b: &[f16]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| a.to_f32() * b.to_f32()).sum()
 }
 
 /// `Σ a·b`, exact.

@@ -1,0 +1,376 @@
+//! MaxSim kernels against the peaks of the core they run on.
+//!
+//! `cargo bench --bench kernel -- [--json FILE] [--commit HASH] [--rounds N] [--only TEXT]`
+//!
+//! The query is 32 × 128; a collection is 1,000 documents. Peaks and kernels take turns, round after round, so that all see the same
+//! clock and the same neighbours. Whatever else runs can only slow one down, so the best round counts, of each slice of the collection
+//! by itself: a slice is shorter than a scheduler's turn, and the sum over the slices is the time of an undisturbed run. One thread.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use half::{bf16, f16};
+use lateen::kernel::{Isa, QueryBf16, QueryF32, QueryI8, ResidualQuery, ResidualTokens};
+use lateen::kernel::{dot, dot_f16, dot_i8, squared_distance};
+use lateen::types::TokenMatrix;
+use serde_json::json;
+
+const DIM: usize = 128;
+const QUERY_ROWS: usize = 32;
+const DOCUMENTS: usize = 1000;
+const TOKENS: usize = 300;
+/// Documents that are timed together.
+const SLICE: usize = 20;
+const CODE_TOKENS: usize = 180;
+const CENTROIDS: usize = 16_384;
+
+/// Which of the core's peaks a kernel is measured against.
+#[derive(Clone, Copy, PartialEq)]
+enum Against {
+    F32,
+    Bf16,
+    Int8,
+    Nothing,
+}
+
+/// Does one slice of the work.
+type Run<'a> = Box<dyn FnMut(usize) + 'a>;
+
+/// One kernel on one instruction set.
+struct Case<'a> {
+    name: String,
+    isa: Isa,
+    against: Against,
+    /// Operations of all slices, a multiply-add being two.
+    operations: usize,
+    run: Run<'a>,
+    /// Seconds of each slice.
+    best: Vec<f64>,
+}
+
+fn main() {
+    let options = Options::parse();
+    let data = Data::new();
+    let mut cases: Vec<Case<'_>> = Isa::available().into_iter().flat_map(|isa| data.cases(isa)).collect();
+    cases.retain(|case| options.only.as_ref().is_none_or(|only| case.name.contains(only)));
+    let mut peaks = Peaks::default();
+    for round in 0..options.rounds {
+        peaks.raise();
+        // Plain Rust takes ten times as long as the rest together.
+        let slow = |case: &&mut Case<'_>| round % 10 == 0 || case.isa != Isa::SCALAR;
+        for case in cases.iter_mut().filter(slow) {
+            for slice in 0..case.best.len() {
+                let start = Instant::now();
+                (case.run)(slice);
+                case.best[slice] = case.best[slice].min(start.elapsed().as_secs_f64());
+            }
+        }
+    }
+    peaks.print();
+    for case in &cases {
+        case.print(&peaks);
+    }
+    if let Some(file) = &options.json {
+        let report = report(&options, &peaks, &cases);
+        let text = serde_json::to_string_pretty(&report).expect("a report is plain JSON");
+        std::fs::write(file, text + "\n").unwrap_or_else(|error| panic!("writing {file}: {error}"));
+    }
+}
+
+#[derive(Default)]
+struct Options {
+    json: Option<String>,
+    commit: String,
+    only: Option<String>,
+    rounds: usize,
+}
+
+impl Options {
+    fn parse() -> Self {
+        let mut options = Self { commit: "unknown".to_owned(), rounds: 60, ..Self::default() };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
+            match word.as_str() {
+                "--json" => options.json = Some(value()),
+                "--commit" => options.commit = value(),
+                "--only" => options.only = Some(value()),
+                "--rounds" => options.rounds = value().parse().expect("--rounds takes a number"),
+                "--bench" => {}
+                other => panic!("unknown option {other}"),
+            }
+        }
+        options
+    }
+}
+
+/// Best of what the core has shown, in 10⁹ operations a second.
+#[derive(Default)]
+struct Peaks {
+    f32: f64,
+    bf16: f64,
+    int8: f64,
+}
+
+impl Peaks {
+    fn raise(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        for _ in 0..5 {
+            let peaks = lateen::kernel::peak::measure(Isa::detect());
+            self.f32 = self.f32.max(peaks.f32);
+            self.bf16 = self.bf16.max(peaks.bf16);
+            self.int8 = self.int8.max(peaks.int8);
+        }
+    }
+
+    fn of(&self, against: Against) -> f64 {
+        match against {
+            Against::F32 => self.f32,
+            Against::Bf16 => self.bf16,
+            Against::Int8 => self.int8,
+            Against::Nothing => 0.0,
+        }
+    }
+
+    fn print(&self) {
+        println!(
+            "peaks of this core: f32 {:.0}, bf16 {:.0}, int8 {:.0} Gop/s",
+            self.f32, self.bf16, self.int8
+        );
+        println!("{:<18} {:<18} {:>10} {:>9} {:>8}", "kernel", "isa", "ms", "Gop/s", "of peak");
+    }
+}
+
+impl Case<'_> {
+    fn seconds(&self) -> f64 {
+        self.best.iter().sum()
+    }
+
+    fn rate(&self) -> f64 {
+        self.operations as f64 / self.seconds() / 1e9
+    }
+
+    fn share(&self, peaks: &Peaks) -> Option<f64> {
+        let peak = peaks.of(self.against);
+        (peak > 0.0).then(|| self.rate() / peak)
+    }
+
+    fn print(&self, peaks: &Peaks) {
+        let share = self.share(peaks).map_or(String::new(), |share| format!("{:.1} %", 100.0 * share));
+        let ms = self.seconds() * 1e3;
+        println!("{:<18} {:<18} {:>10.4} {:>9.1} {:>8}", self.name, self.isa, ms, self.rate(), share);
+    }
+}
+
+fn report(options: &Options, peaks: &Peaks, cases: &[Case<'_>]) -> serde_json::Value {
+    let kernels = cases.iter().map(|case| {
+        json!({
+            "kernel": case.name, "isa": case.isa.name(), "milliseconds": case.seconds() * 1e3,
+            "gop_per_second": case.rate(), "share_of_peak": case.share(peaks),
+        })
+    });
+    let kernels: Vec<_> = kernels.collect();
+    json!({
+        "what": "MaxSim kernels, one thread, best of interleaved rounds",
+        "query": { "rows": QUERY_ROWS, "dim": DIM },
+        "documents": DOCUMENTS, "tokens_per_document": TOKENS, "code_tokens_per_document": CODE_TOKENS,
+        "centroids": CENTROIDS, "rounds": options.rounds, "commit": options.commit,
+        "machine": std::env::consts::ARCH, "cpu": cpu_model(),
+        "cores": std::thread::available_parallelism().map_or(0, |n| n.get()),
+        "peak_gop_per_second": { "f32": peaks.f32, "bf16": peaks.bf16, "int8": peaks.int8 },
+        "kernels": kernels,
+    })
+}
+
+fn cpu_model() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split(':').nth(1)).map_or("?", str::trim).to_owned()
+    };
+    format!("{} (family {}, model {})", field("model name"), field("cpu family"), field("model\t"))
+}
+
+/// A collection in every form, and the query.
+struct Data {
+    query: Vec<f32>,
+    f32: Vec<f32>,
+    f16: Vec<f16>,
+    bf16: Vec<bf16>,
+    i8: Vec<i8>,
+    row_scales: Vec<f32>,
+    codes: Vec<u8>,
+    code_scales: Vec<u8>,
+    centroid_ids: Vec<u8>,
+    centroid_scores: Vec<f32>,
+}
+
+impl Data {
+    fn new() -> Self {
+        let mut random = Random(1);
+        let rows = DOCUMENTS * TOKENS;
+        let f32: Vec<f32> = (0..rows * DIM).map(|_| random.unit() * 0.17).collect();
+        let code_rows = DOCUMENTS * CODE_TOKENS;
+        let mut ids = Vec::with_capacity(code_rows * 3);
+        for _ in 0..code_rows {
+            ids.extend_from_slice(&(random.next() as u32 % CENTROIDS as u32).to_le_bytes()[..3]);
+        }
+        Self {
+            query: (0..QUERY_ROWS * DIM).map(|_| random.unit()).collect(),
+            f16: f32.iter().map(|&x| f16::from_f32(x)).collect(),
+            bf16: f32.iter().map(|&x| bf16::from_f32(x)).collect(),
+            i8: (0..rows * DIM).map(|_| random.next() as i8).collect(),
+            row_scales: (0..rows).map(|_| random.unit().abs() + 0.1).collect(),
+            codes: (0..code_rows * DIM / 2).map(|_| random.next() as u8).collect(),
+            code_scales: (0..code_rows).map(|_| random.next() as u8).collect(),
+            centroid_ids: ids,
+            centroid_scores: (0..CENTROIDS * QUERY_ROWS).map(|_| random.unit()).collect(),
+            f32,
+        }
+    }
+
+    fn cases(&self, isa: Isa) -> Vec<Case<'_>> {
+        let query = TokenMatrix::new(&self.query, DIM).expect("the query is a matrix");
+        let mut cases = self.float_cases(isa, query);
+        cases.extend(self.integer_cases(isa, query));
+        cases.extend([2, 4].map(|bits| self.code_case(isa, query, bits)));
+        cases.extend(self.pair_cases(isa));
+        cases
+    }
+
+    fn float_cases(&self, isa: Isa, query: TokenMatrix<'_>) -> Vec<Case<'_>> {
+        let operations = 2 * QUERY_ROWS * DIM * TOKENS * DOCUMENTS;
+        let case = |name, against, run| Case::new(name, isa, against, operations, run);
+        let (f32, f16, bf16) =
+            (QueryF32::pack(isa, query), QueryF32::pack(isa, query), QueryBf16::pack(isa, query));
+        vec![
+            case(
+                "f32",
+                Against::F32,
+                self.scoring(move |d, ends, out| f32.maxsim_ragged(self.slice(&self.f32, d), ends, out)),
+            ),
+            case(
+                "f16",
+                Against::F32,
+                self.scoring(move |d, ends, out| f16.maxsim_ragged_f16(self.slice(&self.f16, d), ends, out)),
+            ),
+            case(
+                "bf16",
+                Against::Bf16,
+                self.scoring(move |d, ends, out| bf16.maxsim_ragged(self.slice(&self.bf16, d), ends, out)),
+            ),
+        ]
+    }
+
+    fn integer_cases(&self, isa: Isa, query: TokenMatrix<'_>) -> Vec<Case<'_>> {
+        let query = QueryI8::pack(isa, query);
+        let again = query.clone();
+        let products = CENTROIDS * query.stride();
+        let maxsim = self.scoring(move |first, ends, out| {
+            let scales = &self.row_scales[first * TOKENS..][..SLICE * TOKENS];
+            query.maxsim_ragged(self.slice(&self.i8, first), scales, ends, out);
+        });
+        let mut out = vec![0.0; products];
+        let scores = Box::new(move |_| {
+            again.scores(&self.i8[..CENTROIDS * DIM], &self.row_scales[..CENTROIDS], &mut out);
+            black_box(&out);
+        });
+        let operations = 2 * QUERY_ROWS * DIM * TOKENS * DOCUMENTS;
+        vec![
+            Case::new("int8", isa, Against::Int8, operations, maxsim),
+            Case::new("int8 × centroids", isa, Against::Int8, 2 * QUERY_ROWS * DIM * CENTROIDS, scores),
+        ]
+    }
+
+    fn code_case(&self, isa: Isa, query: TokenMatrix<'_>, bits: u8) -> Case<'_> {
+        let levels = std::array::from_fn(|i| (i as i8 - 8) * 15);
+        let scale_table = std::array::from_fn(|i| 0.001 * (1.0 + i as f32));
+        let query = ResidualQuery::pack(isa, query, bits, &levels, &scale_table);
+        let row = query.row_bytes();
+        let run = self.scoring(move |first, _, out| {
+            for (d, out) in out.iter_mut().enumerate() {
+                let (first, end) = ((first + d) * CODE_TOKENS, (first + d + 1) * CODE_TOKENS);
+                let tokens = ResidualTokens {
+                    codes: &self.codes[first * row..end * row],
+                    scales: &self.code_scales[first..end],
+                    centroid_ids: &self.centroid_ids[3 * first..3 * end],
+                    id_width: 3,
+                };
+                *out = query.maxsim(tokens, &self.centroid_scores);
+            }
+        });
+        let operations = 2 * QUERY_ROWS * DIM * CODE_TOKENS * DOCUMENTS;
+        Case::new(&format!("{bits}-bit codes"), isa, Against::Int8, operations, run)
+    }
+
+    /// The tokens of the slice from document `first`.
+    fn slice<'a, T>(&self, rows: &'a [T], first: usize) -> &'a [T] {
+        &rows[first * TOKENS * DIM..][..SLICE * TOKENS * DIM]
+    }
+
+    /// `score` gets the first document of a slice, the ends of its documents from there, and room for their scores.
+    fn scoring<'a>(&'a self, score: impl Fn(usize, &[u32], &mut [f32]) + 'a) -> Run<'a> {
+        let mut out = vec![0.0; SLICE];
+        let ends: Vec<u32> = (1..=SLICE).map(|d| (d * TOKENS) as u32).collect();
+        Box::new(move |slice| {
+            score(slice * SLICE, &ends, &mut out);
+            black_box(&out);
+        })
+    }
+
+    /// Single pairs, from the first-level cache.
+    fn pair_cases(&self, isa: Isa) -> Vec<Case<'_>> {
+        let (a, b) = (&self.query[..DIM], &self.f32[..64 * DIM]);
+        let (half, halves) = (&self.f16[..DIM], &self.f16[DIM..65 * DIM]);
+        let (byte, bytes) = (&self.i8[..DIM], &self.i8[DIM..65 * DIM]);
+        vec![
+            pairs("pair dot f32", isa, a, b, dot),
+            pairs("pair distance f32", isa, a, b, squared_distance),
+            pairs("pair dot f16", isa, half, halves, dot_f16),
+            pairs("pair dot i8", isa, byte, bytes, dot_i8),
+        ]
+    }
+}
+
+fn pairs<'a, T, R: 'a>(
+    name: &str,
+    isa: Isa,
+    a: &'a [T],
+    b: &'a [T],
+    f: fn(Isa, &[T], &[T]) -> R,
+) -> Case<'a> {
+    let run = Box::new(move |_| {
+        for _ in 0..20 {
+            for b in b.chunks_exact(DIM) {
+                black_box(f(isa, black_box(a), b));
+            }
+        }
+    });
+    Case::new(name, isa, Against::Nothing, 2 * 20 * b.len(), run)
+}
+
+impl<'a> Case<'a> {
+    fn new(name: &str, isa: Isa, against: Against, operations: usize, run: Run<'a>) -> Self {
+        let slices =
+            if against == Against::Nothing || name.contains("centroids") { 1 } else { DOCUMENTS / SLICE };
+        Self { name: name.to_owned(), isa, against, operations, run, best: vec![f64::INFINITY; slices] }
+    }
+}
+
+/// SplitMix64 (Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Evenly in −1..1.
+    fn unit(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    }
+}

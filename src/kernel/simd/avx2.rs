@@ -1,0 +1,232 @@
+//! AVX2 with FMA and F16C: registers of 8.
+
+use std::arch::x86_64::*;
+
+use half::f16;
+
+use super::Job;
+use super::unit::{Machine, Unit};
+use crate::kernel::scalar;
+
+/// Does `job` with AVX2: the 16 rows of a block are two registers, so that 12 sums, 2 query registers, a token and a product fill the 16.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn run<J: Job>(job: J) -> J::Output {
+    // SAFETY: this function's features are all that the machine needs.
+    unsafe { job.run::<Avx2, 2, 2, 6>() }
+}
+
+/// `⟨a, b⟩`, summed in `f32`.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn dot_f16(a: &[f16], b: &[f16]) -> f32 {
+    let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut sums = _mm256_setzero_ps();
+    for (a, b) in a.iter().zip(b) {
+        // SAFETY: eight readable halves each; `loadu` asks for no alignment.
+        let (a, b) = unsafe { (_mm_loadu_si128(a.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().cast())) };
+        sums = _mm256_fmadd_ps(_mm256_cvtph_ps(a), _mm256_cvtph_ps(b), sums);
+    }
+    let mut lanes = [0.0; 8];
+    // SAFETY: eight writable numbers.
+    unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), sums) };
+    lanes.iter().sum::<f32>() + scalar::dot_f16(a_tail, b_tail)
+}
+
+pub(super) struct Avx2;
+
+/// One `f32` a group.
+pub(super) struct F32x8;
+
+/// Two `i16` a group. `pmaddwd` is exact here: `query_i8` has the bound.
+pub(super) struct I16x16;
+
+macro_rules! floats {
+    () => {
+        type Floats = __m256;
+        const LANES: usize = 8;
+
+        #[inline(always)]
+        unsafe fn load(at: *const f32) -> __m256 {
+            // SAFETY: the caller's promises.
+            unsafe { _mm256_loadu_ps(at) }
+        }
+        #[inline(always)]
+        unsafe fn store(at: *mut f32, value: __m256) {
+            // SAFETY: the caller's promises.
+            unsafe { _mm256_storeu_ps(at, value) }
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> __m256 {
+            // SAFETY: the caller's promises.
+            unsafe { _mm256_set1_ps(value) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: __m256, b: __m256) -> __m256 {
+            // SAFETY: the caller's promises.
+            unsafe { _mm256_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m256, b: __m256) -> __m256 {
+            // SAFETY: the caller's promises.
+            unsafe { _mm256_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: __m256, b: __m256) -> __m256 {
+            // SAFETY: the caller's promises.
+            unsafe { _mm256_max_ps(a, b) }
+        }
+    };
+}
+
+impl Unit for F32x8 {
+    type Query = __m256;
+    type Sums = __m256;
+    floats!();
+
+    #[inline(always)]
+    unsafe fn query(at: *const u32) -> __m256 {
+        // SAFETY: the caller's promises.
+        unsafe { _mm256_loadu_ps(at.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn start(_: *const u32) -> __m256 {
+        // SAFETY: the caller's promises.
+        unsafe { _mm256_setzero_ps() }
+    }
+    #[inline(always)]
+    unsafe fn group(dword: u32) -> __m256 {
+        // SAFETY: the caller's promises.
+        unsafe { _mm256_set1_ps(f32::from_bits(dword)) }
+    }
+    #[inline(always)]
+    unsafe fn step(sums: __m256, query: __m256, token: __m256) -> __m256 {
+        // SAFETY: the caller's promises.
+        unsafe { _mm256_fmadd_ps(query, token, sums) }
+    }
+    #[inline(always)]
+    unsafe fn floats(sums: __m256) -> __m256 {
+        sums
+    }
+}
+
+impl Unit for I16x16 {
+    type Query = __m256i;
+    type Sums = __m256i;
+    floats!();
+
+    #[inline(always)]
+    unsafe fn query(at: *const u32) -> __m256i {
+        // SAFETY: the caller's promises.
+        unsafe { _mm256_loadu_si256(at.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn start(_: *const u32) -> __m256i {
+        // SAFETY: the caller's promises.
+        unsafe { _mm256_setzero_si256() }
+    }
+    #[inline(always)]
+    unsafe fn group(dword: u32) -> __m256i {
+        // SAFETY: the caller's promises.
+        unsafe { _mm256_set1_epi32(dword as i32) }
+    }
+    #[inline(always)]
+    unsafe fn step(sums: __m256i, query: __m256i, token: __m256i) -> __m256i {
+        // SAFETY: the caller's promises.
+        unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(query, token)) }
+    }
+    #[inline(always)]
+    unsafe fn floats(sums: __m256i) -> __m256 {
+        // SAFETY: the caller's promises.
+        unsafe { _mm256_cvtepi32_ps(sums) }
+    }
+}
+
+impl Machine for Avx2 {
+    type F32 = F32x8;
+    type Bf16 = F32x8;
+    const BF16_IN_PLACE: bool = false;
+    type I8 = I16x16;
+    const I8_IN_PLACE: bool = false;
+    type Codes = I16x16;
+
+    #[inline(always)]
+    unsafe fn widen_f16(from: *const u16, dim: usize, to: *mut u8) {
+        // SAFETY: whole chunks, then the single elements after them, all within `dim` of readable `from` and writable `to`.
+        unsafe {
+            for k in (0..dim / 8 * 8).step_by(8) {
+                let wide = _mm256_cvtph_ps(_mm_loadu_si128(from.add(k).cast()));
+                _mm256_storeu_ps(to.add(4 * k).cast(), wide);
+            }
+            for k in dim / 8 * 8..dim {
+                let wide = f16::from_bits(from.add(k).read_unaligned()).to_f32();
+                to.add(4 * k).cast::<f32>().write_unaligned(wide);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn widen_bf16(from: *const u16, dim: usize, to: *mut u8) {
+        // SAFETY: as in `widen_f16`.
+        unsafe {
+            for k in (0..dim / 8 * 8).step_by(8) {
+                let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.add(k).cast()));
+                _mm256_storeu_si256(to.add(4 * k).cast(), _mm256_slli_epi32::<16>(wide));
+            }
+            for k in dim / 8 * 8..dim {
+                let bits = u32::from(from.add(k).read_unaligned()) << 16;
+                to.add(4 * k).cast::<u32>().write_unaligned(bits);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn widen_i8(from: *const i8, dim: usize, to: *mut u8) {
+        // SAFETY: as in `widen_f16`; the one element that fills up the last group lies in `to`.
+        unsafe {
+            for k in (0..dim / 16 * 16).step_by(16) {
+                let wide = _mm256_cvtepi8_epi16(_mm_loadu_si128(from.add(k).cast()));
+                _mm256_storeu_si256(to.add(2 * k).cast(), wide);
+            }
+            for k in dim / 16 * 16..dim {
+                to.add(2 * k).cast::<i16>().write_unaligned(from.add(k).read().into());
+            }
+            if dim % 2 == 1 {
+                to.add(2 * dim).cast::<i16>().write_unaligned(0);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn expand<const BITS: usize>(from: *const u8, bytes: usize, levels: &[i8; 16], mut to: *mut u8) {
+        // SAFETY: loads stay within `bytes` (the last block goes through `block`); a block's planes follow each other `plane` values
+        // apart, each store runs at most 128 bytes past its plane's start, and the next plane overwrites what was too much.
+        unsafe {
+            let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(levels.as_ptr().cast()));
+            let mask = _mm256_set1_epi8((1 << BITS) - 1);
+            for at in (0..bytes).step_by(64) {
+                let mut block = [0u8; 64];
+                let count = (bytes - at).min(64);
+                let codes = if count == 64 {
+                    from.add(at)
+                } else {
+                    block.as_mut_ptr().copy_from_nonoverlapping(from.add(at), count);
+                    block.as_ptr()
+                };
+                let halves = [_mm256_loadu_si256(codes.cast()), _mm256_loadu_si256(codes.add(32).cast())];
+                let plane = count.next_multiple_of(4);
+                for h in 0..8 / BITS {
+                    let shift = _mm_cvtsi32_si128((h * BITS) as i32);
+                    for (i, half) in halves.into_iter().enumerate() {
+                        let codes = _mm256_and_si256(_mm256_srl_epi16(half, shift), mask);
+                        let level = _mm256_shuffle_epi8(table, codes);
+                        let low = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(level));
+                        let high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256::<1>(level));
+                        let to = to.add(2 * (h * plane + 32 * i));
+                        _mm256_storeu_si256(to.cast(), low);
+                        _mm256_storeu_si256(to.add(32).cast(), high);
+                    }
+                }
+                to = to.add(2 * plane * (8 / BITS));
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What the generic kernels need of an instruction set.
+//!
+//! The methods are `inline(always)` and have no target features of their own: they end up inside the
+//! `#[target_feature]` functions of [`super::avx2`] and [`super::avx512`], where the intrinsics become instructions.
+
+use crate::kernel::packed::Lanes;
+
+/// One way to multiply a register of query rows with one dword of a token.
+///
+/// # Safety of all methods
+/// The processor must have the instruction set the implementer is named after. Pointers must be readable (or
+/// writable) for a register, or for what the method says; none has to be aligned.
+pub(super) trait Unit {
+    /// Dwords in a register.
+    const LANES: usize;
+    /// Query groups of `LANES` rows.
+    type Query: Copy;
+    /// Sums of `LANES` rows.
+    type Sums: Copy;
+    /// `LANES` numbers.
+    type Floats: Copy;
+
+    /// `LANES` query groups.
+    unsafe fn query(at: *const u32) -> Self::Query;
+    /// What the sums start with.
+    unsafe fn start(at: *const u32) -> Self::Sums;
+    /// A token's group in every lane, as `step` wants it.
+    unsafe fn group(dword: u32) -> Self::Query;
+    /// `sums + query · token`.
+    unsafe fn step(sums: Self::Sums, query: Self::Query, token: Self::Query) -> Self::Sums;
+    /// The finished sums, rounded to nearest where they are integers.
+    unsafe fn floats(sums: Self::Sums) -> Self::Floats;
+
+    unsafe fn load(at: *const f32) -> Self::Floats;
+    unsafe fn store(at: *mut f32, value: Self::Floats);
+    unsafe fn splat(value: f32) -> Self::Floats;
+    unsafe fn add(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    unsafe fn mul(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    /// `if a > b { a } else { b }`.
+    unsafe fn max(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+}
+
+/// An instruction set: the units it has, and how it writes tokens in their groups.
+///
+/// # Safety of all methods
+/// As for [`Unit`]. `from` must be readable for `dim` elements (`bytes` bytes), `to` writable for the groups they fill, rounded
+/// up to 64 bytes, and 192 bytes more.
+pub(super) trait Machine {
+    /// Groups of one `f32`.
+    type F32: Unit;
+    /// Groups of two `bf16` in place, or of one `f32`.
+    type Bf16: Unit;
+    const BF16_IN_PLACE: bool;
+    /// Groups of four `i8` in place, or of two `i16`.
+    type I8: Unit;
+    const I8_IN_PLACE: bool;
+    /// Groups of four levels as `expand` writes them, or of two as `i16`.
+    type Codes: Unit;
+
+    /// `f16` to `f32`.
+    unsafe fn widen_f16(from: *const u16, dim: usize, to: *mut u8);
+    /// `bf16` to `f32`.
+    unsafe fn widen_bf16(from: *const u16, dim: usize, to: *mut u8);
+    /// `i8` to `i16`.
+    unsafe fn widen_i8(from: *const i8, dim: usize, to: *mut u8);
+    /// Codes of `BITS` bits to levels, in the order of [`crate::kernel::residual::plane_order`] (four bytes a group) or
+    /// the same as `i16` (two a group).
+    unsafe fn expand<const BITS: usize>(from: *const u8, bytes: usize, levels: &[i8; 16], to: *mut u8);
+}
+
+/// The address of the first row of a vector.
+pub(super) fn rows_of(lanes: &[Lanes]) -> *const u32 {
+    lanes.as_ptr().cast()
+}
+
+/// `for i in 0..N { body }`, for `N ≤ 12` known to the compiler, written out: indices must be constants for arrays of registers to
+/// become registers.
+macro_rules! unrolled {
+    ($i:ident < $n:expr, $j:ident < $m:expr, $body:expr) => {
+        unrolled!($i < $n, unrolled!($j < $m, $body))
+    };
+    ($i:ident < $n:expr, $body:expr) => {
+        unrolled!(@ $i $n, $body; 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    (@ $i:ident $n:expr, $body:expr; $($at:literal)+) => {
+        $(if $at < $n {
+            let $i = $at;
+            $body;
+        })+
+    };
+}
+pub(super) use unrolled;
