@@ -119,9 +119,10 @@ fn a_power_cut_at_any_call_keeps_every_acknowledged_commit() {
         let directory = FaultyDirectory::failing(at, Fault::Crash);
         let mut acknowledged = 0;
         let result = Script::run(&directory, &mut acknowledged);
-        assert_eq!(result.is_ok(), at == calls, "call {at}");
+        // What fails after the last commit, the removal of old files, fails nothing.
+        assert_eq!(result.is_ok(), acknowledged == script.states.len(), "call {at}");
         for cut in [PowerCut::DropAll, PowerCut::KeepAll, PowerCut::Subset, PowerCut::Torn] {
-            let seeds = if matches!(cut, PowerCut::Subset | PowerCut::Torn) { 0..8 } else { 0..1 };
+            let seeds = if matches!(cut, PowerCut::Subset | PowerCut::Torn) { 0..24 } else { 0..1 };
             for seed in seeds {
                 let disk = directory.after_power_cut(cut, seed);
                 script.check(&disk, acknowledged, &format!("call {at} of {calls}, {cut:?}, seed {seed}"));
@@ -130,7 +131,7 @@ fn a_power_cut_at_any_call_keeps_every_acknowledged_commit() {
         }
     }
     println!("{states} crash states at {calls} calls");
-    assert!(states > 1000);
+    assert!(states >= 5000, "{states}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod determinism;
 mod faulty;
 mod life;
 mod refusals;
+mod scale;
 mod storages;
 
 use std::collections::BTreeMap;
