@@ -80,6 +80,12 @@ impl QueryBf16 {
         ragged(ends, tokens, out, |range| self.maxsim(&rows[range.start * self.dim..range.end * self.dim]));
     }
 
+    /// The instruction set that it was packed for and runs on.
+    #[must_use]
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
     /// Query rows, without padding.
     #[must_use]
     pub fn rows(&self) -> usize {

@@ -102,6 +102,12 @@ impl QueryF32 {
         });
     }
 
+    /// The instruction set that it was packed for and runs on.
+    #[must_use]
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
     /// Query rows, without padding.
     #[must_use]
     pub fn rows(&self) -> usize {

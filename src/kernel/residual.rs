@@ -127,6 +127,12 @@ impl ResidualQuery {
         self.packed.stride()
     }
 
+    /// The instruction set that it was packed for and runs on.
+    #[must_use]
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
     /// Query rows, without padding.
     #[must_use]
     pub fn rows(&self) -> usize {
@@ -246,10 +252,6 @@ impl ResidualQuery {
 
 #[cfg(target_arch = "x86_64")]
 impl ResidualQuery {
-    pub(super) fn isa(&self) -> Isa {
-        self.isa
-    }
-
     pub(super) fn bits(&self) -> u8 {
         self.bits
     }
