@@ -92,7 +92,16 @@ impl From<Found> for HitRow {
             similarity: found.similarity,
         };
         let matches = found.matches.into_iter().map(row).collect();
-        Self { rank: found.rank, id: found.id, score: found.score, title, text, metadata, matches, judged: None }
+        Self {
+            rank: found.rank,
+            id: found.id,
+            score: found.score,
+            title,
+            text,
+            metadata,
+            matches,
+            judged: None,
+        }
     }
 }
 
@@ -131,10 +140,13 @@ impl HitFormat {
         for hit in hits {
             for id in [query_id, &hit.id, &self.tag] {
                 if id.is_empty() || id.contains(char::is_whitespace) {
-                    return bad_data(format!("a TREC run is split at spaces and cannot hold {id:?}; use --format jsonl"));
+                    return bad_data(format!(
+                        "a TREC run is split at spaces and cannot hold {id:?}; use --format jsonl"
+                    ));
                 }
             }
-            output.line(format_args!("{query_id} Q0 {} {} {:.6} {}", hit.id, hit.rank, hit.score, self.tag))?;
+            output
+                .line(format_args!("{query_id} Q0 {} {} {:.6} {}", hit.id, hit.rank, hit.score, self.tag))?;
         }
         Ok(())
     }
@@ -151,7 +163,8 @@ impl HitFormat {
         if !text.is_empty() {
             let marks = hit.marks(offset, text);
             let part = window(text, &marks, SNIPPET);
-            let (before, after) = (if part.start > 0 { "… " } else { "" }, if part.end < text.len() { " …" } else { "" });
+            let (before, after) =
+                (if part.start > 0 { "… " } else { "" }, if part.end < text.len() { " …" } else { "" });
             let snippet = self.marked(output, text, &marks, part);
             output.line(format_args!("     {before}{}{after}", snippet.trim()))?;
         }
@@ -163,7 +176,13 @@ impl HitFormat {
     }
 
     /// The `part` of `text`, its matching words in colour or, without colours, in `[brackets]`.
-    fn marked(&self, output: &Output, text: &str, marks: &[(Range<usize>, f32)], part: Range<usize>) -> String {
+    fn marked(
+        &self,
+        output: &Output,
+        text: &str,
+        marks: &[(Range<usize>, f32)],
+        part: Range<usize>,
+    ) -> String {
         let mut line = String::new();
         let mut at = part.start;
         for word in whole_words(text, marks.iter().map(|(range, _)| range.clone()).collect()) {
@@ -222,7 +241,8 @@ impl HitRow {
         let best = self.matches.iter().map(|row| row.similarity).fold(0.0, f32::max);
         let strong = self.matches.iter().filter(|row| row.similarity >= (best * MARKED).max(CLOSE));
         let inside = |row: &MatchRow| {
-            let range = (row.document.0 as usize).checked_sub(offset)?..(row.document.1 as usize).checked_sub(offset)?;
+            let range = (row.document.0 as usize).checked_sub(offset)?
+                ..(row.document.1 as usize).checked_sub(offset)?;
             let is_word = part.get(range.clone())?.chars().any(char::is_alphanumeric);
             is_word.then_some((range, row.similarity))
         };

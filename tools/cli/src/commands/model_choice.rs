@@ -84,5 +84,11 @@ impl ModelChoice {
 /// Says which model was loaded, and what runs it.
 pub fn tell(output: &mut Output, model: &Model) {
     let runtime = model.runtime();
-    output.detail(format_args!("model: {} ({}), run by {}: {}", model.name(), model.description(), runtime.name, runtime.why));
+    output.detail(format_args!(
+        "model: {} ({}), run by {}: {}",
+        model.name(),
+        model.description(),
+        runtime.name,
+        runtime.why
+    ));
 }

@@ -144,7 +144,9 @@ struct StageBody {
 impl Search {
     pub fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
         if self.explain && !matches!(self.format.chosen(output), Format::Text) {
-            return usage("--explain is for --format text; json and jsonl hold the matches of every hit anyway");
+            return usage(
+                "--explain is for --format text; json and jsonl hold the matches of every hit anyway",
+            );
         }
         let options = self.tuning.options(self.k as usize, self.model.engine.threads)?;
         let queries = self.queries.read()?;
@@ -252,7 +254,10 @@ fn explain(output: &mut Output, query: &Query, hit: &HitRow) -> anyhow::Result<(
             crate::text::plain(word.unwrap_or("(mark)")).into_owned()
         };
         let (asked, found) = (word(&query.text, row.query), word(&full, row.document));
-        output.line(format_args!("     {:>8.4}  {asked} → {found}  ({:.3})", row.contribution, row.similarity))?;
+        output.line(format_args!(
+            "     {:>8.4}  {asked} → {found}  ({:.3})",
+            row.contribution, row.similarity
+        ))?;
     }
     Ok(())
 }
