@@ -6,6 +6,7 @@ use crate::output::{BOLD, DIM, MATCH, Output};
 use crate::text::{plain, whole_words, window};
 use clap::{Args, ValueEnum};
 use lateen::corpus::Document;
+use lateen::lexical::Analyzer;
 use lateen::retriever::Found;
 use serde::Serialize;
 use serde_json::Value;
@@ -65,6 +66,9 @@ pub struct MatchRow {
     pub contribution: f32,
     /// Cosine of their vectors.
     pub similarity: f32,
+    /// Whether the query's word is worth marking.
+    #[serde(skip)]
+    pub content: bool,
 }
 
 /// A hit on a line of its own.
@@ -76,8 +80,9 @@ struct HitLine<'a> {
     hit: &'a HitRow,
 }
 
-impl From<Found> for HitRow {
-    fn from(found: Found) -> Self {
+impl HitRow {
+    /// What a search for `query` found.
+    pub fn found(found: Found, query: &str) -> Self {
         let (title, text, metadata) = match found.document {
             Some(stored) => {
                 let metadata = serde_json::from_str(&stored.metadata).unwrap_or(Value::Null);
@@ -90,6 +95,7 @@ impl From<Found> for HitRow {
             document: found.document_span,
             contribution: found.contribution,
             similarity: found.similarity,
+            content: is_content(query, found.query_span),
         };
         let matches = found.matches.into_iter().map(row).collect();
         Self {
@@ -103,6 +109,11 @@ impl From<Found> for HitRow {
             judged: None,
         }
     }
+}
+
+/// Whether a word of the query says something: not a mark, a sign, or a word such as "the".
+fn is_content(query: &str, span: (u32, u32)) -> bool {
+    query.get(span.0 as usize..span.1 as usize).is_some_and(|word| !Analyzer::English.terms(word).is_empty())
 }
 
 impl HitFormat {
@@ -239,7 +250,8 @@ impl HitRow {
     /// The best matches that lie in `part`, which begins at `offset` of the document's full text, and their weight.
     fn marks(&self, offset: usize, part: &str) -> Vec<(Range<usize>, f32)> {
         let best = self.matches.iter().map(|row| row.similarity).fold(0.0, f32::max);
-        let strong = self.matches.iter().filter(|row| row.similarity >= (best * MARKED).max(CLOSE));
+        let strong =
+            self.matches.iter().filter(|row| row.content && row.similarity >= (best * MARKED).max(CLOSE));
         let inside = |row: &MatchRow| {
             let range = (row.document.0 as usize).checked_sub(offset)?
                 ..(row.document.1 as usize).checked_sub(offset)?;

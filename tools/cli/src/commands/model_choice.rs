@@ -27,7 +27,7 @@ pub struct ModelChoice {
 pub struct Engine {
     /// What runs ONNX models: auto takes ONNX Runtime where it is found, rten otherwise
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
-    pub runtime: Runtime,
+    pub runtime: EngineName,
     /// The ONNX Runtime library to load (`lateen runtime install` fetches one)
     #[arg(long, value_name = "PATH")]
     pub onnxruntime: Option<PathBuf>,
@@ -37,7 +37,7 @@ pub struct Engine {
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub enum Runtime {
+pub enum EngineName {
     #[default]
     Auto,
     #[value(name = "onnxruntime")]
@@ -48,9 +48,9 @@ pub enum Runtime {
 impl Engine {
     pub fn options(&self) -> ModelOptions {
         let runtime = match self.runtime {
-            Runtime::Auto => RuntimeChoice::Auto,
-            Runtime::OnnxRuntime => RuntimeChoice::OnnxRuntime,
-            Runtime::Rten => RuntimeChoice::Rten,
+            EngineName::Auto => RuntimeChoice::Auto,
+            EngineName::OnnxRuntime => RuntimeChoice::OnnxRuntime,
+            EngineName::Rten => RuntimeChoice::Rten,
         };
         ModelOptions {
             runtime,

@@ -177,7 +177,7 @@ impl Search {
     }
 
     fn write(&self, output: &mut Output, query: &Query, answer: Answer) -> anyhow::Result<()> {
-        let hits: Vec<HitRow> = answer.hits.into_iter().map(HitRow::from).collect();
+        let hits: Vec<HitRow> = answer.hits.into_iter().map(|hit| HitRow::found(hit, &query.text)).collect();
         if self.format.chosen(output) == Format::Json {
             let report = ReportBody::of(&answer.report);
             let query_id = query.id.as_deref();
