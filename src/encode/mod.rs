@@ -55,6 +55,7 @@ mod batch;
 mod bundled;
 mod cross_encoder;
 mod directory;
+pub mod distil;
 mod error;
 pub mod export;
 mod fingerprint;

@@ -13,7 +13,7 @@ const SPLIT_ABOVE: usize = 256;
 /// Rows from which the variance of a group is estimated.
 const VARIANCE_SAMPLE: usize = 256;
 
-/// Divides all rows into cells; see the room's documentation for the idea.
+/// Divides all rows into cells and gives the mean of each.
 ///
 /// The occurrences of one vocabulary id differ little, and rows of different ids are seldom neighbours, so a k-means
 /// for each id finds nearly the same cells as one over all rows, at a small fraction of the work

