@@ -1,3 +1,5 @@
 //! Tests of the repository as a whole.
 
+#![allow(clippy::unwrap_used)]
+
 mod floors;

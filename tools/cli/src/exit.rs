@@ -171,7 +171,9 @@ fn of_eval(error: &EvalError) -> Option<u8> {
 fn of_export(error: &ExportError) -> Option<u8> {
     match error {
         ExportError::Io { source, .. } => Some(of_io(source)),
-        ExportError::MissingFile { .. } | ExportError::SameDirectory { .. } | ExportError::Option { .. } => Some(USAGE),
+        ExportError::MissingFile { .. } | ExportError::SameDirectory { .. } | ExportError::Option { .. } => {
+            Some(USAGE)
+        }
         _ => Some(BAD_DATA),
     }
 }
@@ -179,14 +181,18 @@ fn of_export(error: &ExportError) -> Option<u8> {
 fn of_corpus(error: &CorpusError) -> Option<u8> {
     match error {
         CorpusError::Open { source, .. } => Some(of_io(source)),
-        CorpusError::UnknownFormat { .. } | CorpusError::WrongKind { .. } | CorpusError::NoFiles { .. } => Some(USAGE),
+        CorpusError::UnknownFormat { .. } | CorpusError::WrongKind { .. } | CorpusError::NoFiles { .. } => {
+            Some(USAGE)
+        }
         _ => Some(BAD_DATA),
     }
 }
 
 fn of_index(error: &IndexError) -> Option<u8> {
     match error {
-        IndexError::NoIndex { .. } | IndexError::AlreadyExists { .. } | IndexError::InvalidSettings { .. } => Some(USAGE),
+        IndexError::NoIndex { .. }
+        | IndexError::AlreadyExists { .. }
+        | IndexError::InvalidSettings { .. } => Some(USAGE),
         IndexError::Locked { .. } => Some(LOCKED),
         _ => Some(BAD_DATA),
     }

@@ -15,7 +15,10 @@ pub fn install() {
         if earlier > 0 || !WRITING.load(Ordering::SeqCst) {
             std::process::exit(i32::from(exit::INTERRUPTED));
         }
-        let _ = writeln!(std::io::stderr(), "\nstopping: committing what is complete (Ctrl-C again: stop at once)");
+        let _ = writeln!(
+            std::io::stderr(),
+            "\nstopping: committing what is complete (Ctrl-C again: stop at once)"
+        );
     });
 }
 

@@ -11,7 +11,7 @@ fn header(out: &mut impl Write, descr: &str, shape: &[usize]) -> io::Result<()> 
     let length = u16::try_from(text.len() + padding + 1).map_err(io::Error::other)?;
     out.write_all(b"\x93NUMPY\x01\x00")?;
     out.write_all(&length.to_le_bytes())?;
-    write!(out, "{text}{:padding$}\n", "")
+    writeln!(out, "{text}{:padding$}", "")
 }
 
 /// Writes `[rows, dim]` numbers.

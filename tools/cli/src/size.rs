@@ -14,7 +14,8 @@ pub fn parse_bytes(text: &str) -> Result<usize, String> {
         "t" => 4,
         _ => return Err(format!("`{text}` has an unknown unit; write for example 512M, or 2G")),
     };
-    let number: f64 = digits.trim().parse().map_err(|_| format!("`{text}` is no size; write for example 512M"))?;
+    let number: f64 =
+        digits.trim().parse().map_err(|_| format!("`{text}` is no size; write for example 512M"))?;
     let bytes = number * 1024f64.powi(power);
     if !(1.0..=usize::MAX as f64 / 2.0).contains(&bytes) {
         return Err(format!("`{text}` is out of range"));

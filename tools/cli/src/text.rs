@@ -45,7 +45,12 @@ fn widen(text: &str, range: Range<usize>) -> Range<usize> {
     let inner = &text[range.clone()];
     let mut wide = range.clone();
     if inner.chars().next().is_some_and(joins) {
-        wide.start = text[..range.start].char_indices().rev().take_while(|&(_, c)| joins(c)).last().map_or(range.start, |(at, _)| at);
+        wide.start = text[..range.start]
+            .char_indices()
+            .rev()
+            .take_while(|&(_, c)| joins(c))
+            .last()
+            .map_or(range.start, |(at, _)| at);
     }
     if inner.chars().next_back().is_some_and(joins) {
         let tail = text[range.end..].chars().take_while(|&c| joins(c)).map(char::len_utf8).sum::<usize>();
@@ -70,7 +75,11 @@ pub fn window(text: &str, marks: &[(Range<usize>, f32)], width: usize) -> Range<
     let position = |byte: usize| starts.partition_point(|&at| at < byte);
     let weight = |first: usize| {
         let (from, to) = (starts[first], end_of(first));
-        marks.iter().filter(|(mark, _)| from <= mark.start && mark.end <= to).map(|(_, weight)| weight).sum::<f32>()
+        marks
+            .iter()
+            .filter(|(mark, _)| from <= mark.start && mark.end <= to)
+            .map(|(_, weight)| weight)
+            .sum::<f32>()
     };
     // A good window begins a little before a mark.
     let lead = width / 8;
@@ -98,7 +107,9 @@ fn to_word_ends(text: &str, range: Range<usize>) -> Range<usize> {
     let end = if range.end == text.len() {
         text.len()
     } else {
-        part.rfind(char::is_whitespace).filter(|&at| part.len() - at <= near).map_or(range.end, |at| range.start + at)
+        part.rfind(char::is_whitespace)
+            .filter(|&at| part.len() - at <= near)
+            .map_or(range.end, |at| range.start + at)
     };
     if start < end && text.is_char_boundary(start) { start..end } else { range }
 }

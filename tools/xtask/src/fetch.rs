@@ -75,7 +75,8 @@ fn unpack_minilm(work: &Path) -> anyhow::Result<PathBuf> {
 /// What `lateen runtime status` reports.
 fn status(lateen: &Path) -> anyhow::Result<Value> {
     // It ends with 1 where there is no ONNX Runtime, and tells the rest all the same.
-    let output = Command::new(lateen).args(["runtime", "status", "--json"]).output().context("starting lateen")?;
+    let output =
+        Command::new(lateen).args(["runtime", "status", "--json"]).output().context("starting lateen")?;
     let text = String::from_utf8(output.stdout).context("output of lateen runtime status")?;
     serde_json::from_str(&text).context("output of lateen runtime status")
 }
@@ -85,8 +86,7 @@ fn python() -> Command {
 }
 
 fn sha256(file: &Path) -> anyhow::Result<String> {
-    let program =
-        "import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], 'rb').read()).hexdigest())";
+    let program = "import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], 'rb').read()).hexdigest())";
     Ok(process::read(python().args(["-c", program]).arg(file))?.trim().to_owned())
 }
 

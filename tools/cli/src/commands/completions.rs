@@ -6,7 +6,9 @@ use clap_complete::Shell;
 
 /// Print a script that completes `lateen` in a shell
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  lateen completions bash > ~/.local/share/bash-completion/completions/lateen")]
+#[command(
+    after_help = "Example:\n  lateen completions bash > ~/.local/share/bash-completion/completions/lateen"
+)]
 pub struct Completions {
     #[arg(value_enum)]
     shell: Shell,

@@ -59,10 +59,17 @@ impl Delete {
         let (generation, documents) = (snapshot.generation(), snapshot.documents());
         if output.json {
             let not_found = &not_found;
-            output.document("delete", &Deleted { index: &self.index, generation, documents, deleted, not_found })?;
+            output.document(
+                "delete",
+                &Deleted { index: &self.index, generation, documents, deleted, not_found },
+            )?;
         } else {
             let left = size::count(documents, "document");
-            output.note(format_args!("{}: {} deleted, {left} left", self.index.display(), size::grouped(deleted)));
+            output.note(format_args!(
+                "{}: {} deleted, {left} left",
+                self.index.display(),
+                size::grouped(deleted)
+            ));
         }
         if !not_found.is_empty() {
             let first = not_found.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -80,7 +87,8 @@ impl Delete {
                 std::io::stdin().read_to_string(&mut text).context("reading ids from standard input")?;
                 text
             } else {
-                std::fs::read_to_string(path).with_context(|| format!("reading ids from {}", path.display()))?
+                std::fs::read_to_string(path)
+                    .with_context(|| format!("reading ids from {}", path.display()))?
             };
             ids.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
         }

@@ -89,8 +89,13 @@ impl Encode {
         let texts = self.texts()?;
         let model = self.model.load()?;
         tell(output, &model);
-        let vectors = self.vectors.unwrap_or(if model.token_dim().is_some() { Vectors::Tokens } else { Vectors::Dense });
-        let dim = if vectors == Vectors::Tokens { model.token_dim() } else { model.dense_dim() }.unwrap_or_default();
+        let vectors = self.vectors.unwrap_or(if model.token_dim().is_some() {
+            Vectors::Tokens
+        } else {
+            Vectors::Dense
+        });
+        let dim = if vectors == Vectors::Tokens { model.token_dim() } else { model.dense_dim() }
+            .unwrap_or_default();
         let progress = Progress::start(output, Some(texts.len() as u64));
         let mut gathered = Gathered::default();
         let mut done = 0;
@@ -105,7 +110,11 @@ impl Encode {
         drop(progress);
         if let Some(path) = &self.out {
             gathered.save(path, dim, vectors)?;
-            output.note(format_args!("{}: {} rows of {dim}", path.display(), gathered.rows.len() / dim.max(1)));
+            output.note(format_args!(
+                "{}: {} rows of {dim}",
+                path.display(),
+                gathered.rows.len() / dim.max(1)
+            ));
         }
         Ok(Outcome::Done)
     }
@@ -113,11 +122,22 @@ impl Encode {
     fn texts(&self) -> anyhow::Result<Vec<(String, String)>> {
         match &self.from {
             Some(path) => Ok(Queries::open(path, ReadOptions::default())?.read_all()?),
-            None => Ok(self.texts.iter().enumerate().map(|(at, text)| ((at + 1).to_string(), text.clone())).collect()),
+            None => Ok(self
+                .texts
+                .iter()
+                .enumerate()
+                .map(|(at, text)| ((at + 1).to_string(), text.clone()))
+                .collect()),
         }
     }
 
-    fn dense(&self, output: &mut Output, model: &Model, batch: &[(String, String)], all: &mut Gathered) -> anyhow::Result<()> {
+    fn dense(
+        &self,
+        output: &mut Output,
+        model: &Model,
+        batch: &[(String, String)],
+        all: &mut Gathered,
+    ) -> anyhow::Result<()> {
         let texts: Vec<&str> = batch.iter().map(|(_, text)| text.as_str()).collect();
         let vectors = match self.role {
             Role::Query => model.encode_queries_dense(&texts)?,
@@ -129,15 +149,24 @@ impl Encode {
                 continue;
             }
             let (dim, vector) = (vector.len(), Some(vector.as_slice()));
-            output.document("vectors", &Line { id, dim, vector, tokens: None, token_ids: None, spans: None })?;
+            output
+                .document("vectors", &Line { id, dim, vector, tokens: None, token_ids: None, spans: None })?;
         }
         Ok(())
     }
 
-    fn tokens(&self, output: &mut Output, model: &Model, batch: &[(String, String)], all: &mut Gathered) -> anyhow::Result<()> {
+    fn tokens(
+        &self,
+        output: &mut Output,
+        model: &Model,
+        batch: &[(String, String)],
+        all: &mut Gathered,
+    ) -> anyhow::Result<()> {
         let texts: Vec<&str> = batch.iter().map(|(_, text)| text.as_str()).collect();
         let encoded: Vec<EncodedTokens> = match self.role {
-            Role::Query => texts.iter().map(|text| model.encode_query_tokens(text)).collect::<Result<_, _>>()?,
+            Role::Query => {
+                texts.iter().map(|text| model.encode_query_tokens(text)).collect::<Result<_, _>>()?
+            }
             Role::Document => model.encode_document_tokens(&texts)?,
         };
         for ((id, _), encoded) in batch.iter().zip(&encoded) {

@@ -92,7 +92,9 @@ impl Eval {
             let report = evaluate(&run, &qrels, &self.metrics());
             return self.tell(output, &report, run_name, None, None);
         }
-        let Some(folder) = &self.collection else { return usage("name a collection, or --run-file and --qrels") };
+        let Some(folder) = &self.collection else {
+            return usage("name a collection, or --run-file and --qrels");
+        };
         let collection = Collection::open(folder)?;
         let split = self.split.clone().unwrap_or_else(|| collection.default_split().to_owned());
         let qrels = collection.qrels(&split)?;
@@ -157,7 +159,10 @@ impl Eval {
             }
         }
         if body.missing_from_run > 0 {
-            output.note(format_args!("{} judged queries have no answer; they are left out of the means", body.missing_from_run));
+            output.note(format_args!(
+                "{} judged queries have no answer; they are left out of the means",
+                body.missing_from_run
+            ));
         }
         Ok(if body.queries > 0 { Outcome::Done } else { Outcome::Nothing })
     }

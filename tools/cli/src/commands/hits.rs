@@ -6,6 +6,7 @@ use crate::output::{BOLD, DIM, MATCH, Output};
 use crate::text::{plain, whole_words, window};
 use clap::{Args, ValueEnum};
 use lateen::corpus::Document;
+use lateen::lexical::Analyzer;
 use lateen::retriever::Found;
 use serde::Serialize;
 use serde_json::Value;
@@ -65,6 +66,9 @@ pub struct MatchRow {
     pub contribution: f32,
     /// Cosine of their vectors.
     pub similarity: f32,
+    /// Whether the query's word is worth marking.
+    #[serde(skip)]
+    pub content: bool,
 }
 
 /// A hit on a line of its own.
@@ -76,8 +80,9 @@ struct HitLine<'a> {
     hit: &'a HitRow,
 }
 
-impl From<Found> for HitRow {
-    fn from(found: Found) -> Self {
+impl HitRow {
+    /// What a search for `query` found.
+    pub fn found(found: Found, query: &str) -> Self {
         let (title, text, metadata) = match found.document {
             Some(stored) => {
                 let metadata = serde_json::from_str(&stored.metadata).unwrap_or(Value::Null);
@@ -90,10 +95,25 @@ impl From<Found> for HitRow {
             document: found.document_span,
             contribution: found.contribution,
             similarity: found.similarity,
+            content: is_content(query, found.query_span),
         };
         let matches = found.matches.into_iter().map(row).collect();
-        Self { rank: found.rank, id: found.id, score: found.score, title, text, metadata, matches, judged: None }
+        Self {
+            rank: found.rank,
+            id: found.id,
+            score: found.score,
+            title,
+            text,
+            metadata,
+            matches,
+            judged: None,
+        }
     }
+}
+
+/// Whether a word of the query says something: not a mark, a sign, or a word such as "the".
+fn is_content(query: &str, span: (u32, u32)) -> bool {
+    query.get(span.0 as usize..span.1 as usize).is_some_and(|word| !Analyzer::English.terms(word).is_empty())
 }
 
 impl HitFormat {
@@ -131,10 +151,13 @@ impl HitFormat {
         for hit in hits {
             for id in [query_id, &hit.id, &self.tag] {
                 if id.is_empty() || id.contains(char::is_whitespace) {
-                    return bad_data(format!("a TREC run is split at spaces and cannot hold {id:?}; use --format jsonl"));
+                    return bad_data(format!(
+                        "a TREC run is split at spaces and cannot hold {id:?}; use --format jsonl"
+                    ));
                 }
             }
-            output.line(format_args!("{query_id} Q0 {} {} {:.6} {}", hit.id, hit.rank, hit.score, self.tag))?;
+            output
+                .line(format_args!("{query_id} Q0 {} {} {:.6} {}", hit.id, hit.rank, hit.score, self.tag))?;
         }
         Ok(())
     }
@@ -151,7 +174,8 @@ impl HitFormat {
         if !text.is_empty() {
             let marks = hit.marks(offset, text);
             let part = window(text, &marks, SNIPPET);
-            let (before, after) = (if part.start > 0 { "… " } else { "" }, if part.end < text.len() { " …" } else { "" });
+            let (before, after) =
+                (if part.start > 0 { "… " } else { "" }, if part.end < text.len() { " …" } else { "" });
             let snippet = self.marked(output, text, &marks, part);
             output.line(format_args!("     {before}{}{after}", snippet.trim()))?;
         }
@@ -163,7 +187,13 @@ impl HitFormat {
     }
 
     /// The `part` of `text`, its matching words in colour or, without colours, in `[brackets]`.
-    fn marked(&self, output: &Output, text: &str, marks: &[(Range<usize>, f32)], part: Range<usize>) -> String {
+    fn marked(
+        &self,
+        output: &Output,
+        text: &str,
+        marks: &[(Range<usize>, f32)],
+        part: Range<usize>,
+    ) -> String {
         let mut line = String::new();
         let mut at = part.start;
         for word in whole_words(text, marks.iter().map(|(range, _)| range.clone()).collect()) {
@@ -220,9 +250,11 @@ impl HitRow {
     /// The best matches that lie in `part`, which begins at `offset` of the document's full text, and their weight.
     fn marks(&self, offset: usize, part: &str) -> Vec<(Range<usize>, f32)> {
         let best = self.matches.iter().map(|row| row.similarity).fold(0.0, f32::max);
-        let strong = self.matches.iter().filter(|row| row.similarity >= (best * MARKED).max(CLOSE));
+        let strong =
+            self.matches.iter().filter(|row| row.content && row.similarity >= (best * MARKED).max(CLOSE));
         let inside = |row: &MatchRow| {
-            let range = (row.document.0 as usize).checked_sub(offset)?..(row.document.1 as usize).checked_sub(offset)?;
+            let range = (row.document.0 as usize).checked_sub(offset)?
+                ..(row.document.1 as usize).checked_sub(offset)?;
             let is_word = part.get(range.clone())?.chars().any(char::is_alphanumeric);
             is_word.then_some((range, row.similarity))
         };

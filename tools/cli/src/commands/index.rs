@@ -122,7 +122,9 @@ impl Index {
     fn agrees(&self, settings: &IndexSettings) -> anyhow::Result<()> {
         let differs = |option: &str| {
             let out = self.out.display();
-            usage(format!("{out} was made with another {option}; leave the option out, or choose another --out"))
+            usage(format!(
+                "{out} was made with another {option}; leave the option out, or choose another --out"
+            ))
         };
         if self.bits.is_some_and(|bits| bits.storage() != settings.token_storage) {
             return differs("--bits");
@@ -150,7 +152,9 @@ fn existing_settings(path: &Path) -> anyhow::Result<Option<IndexSettings>> {
         Err(IndexError::NoIndex { .. }) => {
             if let Some(stranger) = stranger(path) {
                 let path = path.display();
-                return usage(format!("{path} is no index and has files of its own ({stranger}); choose another --out"));
+                return usage(format!(
+                    "{path} is no index and has files of its own ({stranger}); choose another --out"
+                ));
             }
             Ok(None)
         }

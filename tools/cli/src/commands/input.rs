@@ -53,6 +53,7 @@ impl From<Format> for lateen::corpus::Format {
 }
 
 impl Input {
+    #[expect(clippy::field_reassign_with_default, reason = "the type may grow and has no literal here")]
     pub fn options(&self) -> ReadOptions {
         let mut options = ReadOptions::default();
         options.format = self.format.map(Into::into);

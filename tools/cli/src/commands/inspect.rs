@@ -155,9 +155,16 @@ impl Body<'_> {
         output.line(format_args!("generation   {}", self.generation))?;
         output.line(format_args!("tokens       {token_storage}, {token_dim} dimensions"))?;
         output.line(format_args!("dense        {dense_storage}, {dense_dim} dimensions"))?;
-        output.line(format_args!("texts        {}", if self.settings.store_documents { "stored" } else { "not stored" }))?;
+        output.line(format_args!(
+            "texts        {}",
+            if self.settings.store_documents { "stored" } else { "not stored" }
+        ))?;
         output.line(format_args!("seed         {}", self.settings.seed))?;
-        output.line(format_args!("model        {} ({})", plain(self.model.name), plain(self.model.location)))?;
+        output.line(format_args!(
+            "model        {} ({})",
+            plain(self.model.name),
+            plain(self.model.location)
+        ))?;
         output.line(format_args!("             {}", plain(self.model.description)))?;
         output.line(format_args!("             fingerprint {}", self.model.fingerprint))?;
         for segment in &self.segments {
@@ -183,7 +190,12 @@ impl SegmentBody {
             output.line(format_args!("  {}: {}", plain(name), plain(value)))?;
         }
         for section in &self.sections {
-            output.line(format_args!("  {:<20} at {:>12}  {:>10}", section.name, section.offset, size::bytes(section.bytes)))?;
+            output.line(format_args!(
+                "  {:<20} at {:>12}  {:>10}",
+                section.name,
+                section.offset,
+                size::bytes(section.bytes)
+            ))?;
         }
         Ok(())
     }

@@ -111,7 +111,8 @@ impl Convert {
         let mut kept = None;
         if let (Some(dim), Some(fit)) = (self.dim, &self.fit) {
             let sample = projection::Sample { documents: fit, limit: self.fit_documents };
-            let fitted = projection::fit(output, &self.source, &options, &sample, dim as usize, &self.engine)?;
+            let fitted =
+                projection::fit(output, &self.source, &options, &sample, dim as usize, &self.engine)?;
             kept = Some(fitted.kept);
             options.projection = Some(fitted.projection);
         }
@@ -127,7 +128,8 @@ impl Convert {
         if output.json {
             output.document("converted", &converted)?;
         } else {
-            let kept = kept.map_or_else(String::new, |kept| format!(", {:.1} % of the vectors kept", kept * 100.0));
+            let kept =
+                kept.map_or_else(String::new, |kept| format!(", {:.1} % of the vectors kept", kept * 100.0));
             let (head, dim, bytes) = (converted.head, converted.dim, size::bytes(made.bytes));
             output.note(format_args!("{}: {head}, {dim} dimensions{kept}, {bytes}", self.target.display()));
         }

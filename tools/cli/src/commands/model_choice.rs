@@ -27,7 +27,7 @@ pub struct ModelChoice {
 pub struct Engine {
     /// What runs ONNX models: auto takes ONNX Runtime where it is found, rten otherwise
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
-    pub runtime: Runtime,
+    pub runtime: EngineName,
     /// The ONNX Runtime library to load (`lateen runtime install` fetches one)
     #[arg(long, value_name = "PATH")]
     pub onnxruntime: Option<PathBuf>,
@@ -37,7 +37,7 @@ pub struct Engine {
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub enum Runtime {
+pub enum EngineName {
     #[default]
     Auto,
     #[value(name = "onnxruntime")]
@@ -48,9 +48,9 @@ pub enum Runtime {
 impl Engine {
     pub fn options(&self) -> ModelOptions {
         let runtime = match self.runtime {
-            Runtime::Auto => RuntimeChoice::Auto,
-            Runtime::OnnxRuntime => RuntimeChoice::OnnxRuntime,
-            Runtime::Rten => RuntimeChoice::Rten,
+            EngineName::Auto => RuntimeChoice::Auto,
+            EngineName::OnnxRuntime => RuntimeChoice::OnnxRuntime,
+            EngineName::Rten => RuntimeChoice::Rten,
         };
         ModelOptions {
             runtime,
@@ -84,5 +84,11 @@ impl ModelChoice {
 /// Says which model was loaded, and what runs it.
 pub fn tell(output: &mut Output, model: &Model) {
     let runtime = model.runtime();
-    output.detail(format_args!("model: {} ({}), run by {}: {}", model.name(), model.description(), runtime.name, runtime.why));
+    output.detail(format_args!(
+        "model: {} ({}), run by {}: {}",
+        model.name(),
+        model.description(),
+        runtime.name,
+        runtime.why
+    ));
 }

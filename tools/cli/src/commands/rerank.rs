@@ -95,7 +95,12 @@ impl Rerank {
                 output.document("reranked", &Body { query_id, query, judge, milliseconds, hits: &hits })?;
             } else {
                 self.format.write(output, query, &hits)?;
-                output.detail(format_args!("{}: {} in {}", judge.name(), size::count(hits.len() as u64, "hit"), size::nanos(nanos)));
+                output.detail(format_args!(
+                    "{}: {} in {}",
+                    judge.name(),
+                    size::count(hits.len() as u64, "hit"),
+                    size::nanos(nanos)
+                ));
             }
             progress.set(done as u64 + 1, done as u64 + 1, "query");
         }
@@ -112,7 +117,9 @@ impl Rerank {
     fn tasks(&self) -> anyhow::Result<Vec<Task>> {
         let Some(documents) = &self.documents else { return results::read(&self.results) };
         let queries = match (&self.query, &self.queries) {
-            (Some(text), _) if text.trim().is_empty() => return usage("the query is empty; write the words to look for"),
+            (Some(text), _) if text.trim().is_empty() => {
+                return usage("the query is empty; write the words to look for");
+            }
             (Some(text), _) => vec![Query { id: None, text: text.clone() }],
             (None, Some(path)) => {
                 let queries = Queries::open(path, ReadOptions::default())?.read_all()?;
@@ -120,8 +127,13 @@ impl Rerank {
             }
             (None, None) => return usage("--documents needs --query or --queries"),
         };
-        let documents = Documents::open(std::slice::from_ref(documents), &ReadOptions::default())?.collect::<Result<Vec<_>, _>>()?;
-        let rows: Vec<HitRow> = documents.into_iter().enumerate().map(|(at, document)| HitRow::of_document(at + 1, document)).collect();
+        let documents = Documents::open(std::slice::from_ref(documents), &ReadOptions::default())?
+            .collect::<Result<Vec<_>, _>>()?;
+        let rows: Vec<HitRow> = documents
+            .into_iter()
+            .enumerate()
+            .map(|(at, document)| HitRow::of_document(at + 1, document))
+            .collect();
         Ok(queries.into_iter().map(|query| Task { query, hits: rows.clone() }).collect())
     }
 
@@ -132,7 +144,8 @@ impl Rerank {
         hits: Vec<HitRow>,
         options: &RerankOptions,
     ) -> anyhow::Result<Vec<HitRow>> {
-        let candidate = |hit: &HitRow| Candidate { id: hit.id.clone(), text: hit.full_text(), score: hit.score };
+        let candidate =
+            |hit: &HitRow| Candidate { id: hit.id.clone(), text: hit.full_text(), score: hit.score };
         let candidates = hits.iter().map(candidate).collect();
         let reranked = rerank(judge, &query.text, candidates, options)?;
         let mut by_id: HashMap<String, HitRow> = hits.into_iter().map(|hit| (hit.id.clone(), hit)).collect();

@@ -67,14 +67,18 @@ mod tests {
     #[test]
     fn neighbours_of_one_query_belong_together() {
         let hit = |query: &str, id: &str| {
-            format!(r#"{{"v":1,"kind":"hit","query":"{query}","query_id":null,"id":"{id}","score":1.5,"text":"t"}}"#)
+            format!(
+                r#"{{"v":1,"kind":"hit","query":"{query}","query_id":null,"id":"{id}","score":1.5,"text":"t"}}"#
+            )
         };
         let mut tasks = Vec::new();
         for line in [hit("a", "1"), hit("a", "2"), hit("b", "1")] {
             take(&line, &mut tasks).unwrap();
         }
         assert_eq!(tasks.iter().map(|task| task.hits.len()).collect::<Vec<_>>(), [2, 1]);
-        for bad in ["{", "{}", r#"{"v":1,"kind":"hit"}"#, r#"{"v":2,"kind":"hit","query":"a","id":"1","text":"t"}"#] {
+        for bad in
+            ["{", "{}", r#"{"v":1,"kind":"hit"}"#, r#"{"v":2,"kind":"hit","query":"a","id":"1","text":"t"}"#]
+        {
             assert!(take(bad, &mut tasks).is_err(), "{bad}");
         }
     }

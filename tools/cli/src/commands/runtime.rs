@@ -2,7 +2,9 @@ use crate::exit::{Outcome, usage};
 use crate::output::Output;
 use crate::size;
 use clap::{Args, Subcommand};
-use lateen::encode::runtime::{ONNXRUNTIME_VERSION, cache_directory, find_onnxruntime, install, install_with_pip};
+use lateen::encode::runtime::{
+    ONNXRUNTIME_VERSION, cache_directory, find_onnxruntime, install, install_with_pip,
+};
 use lateen::encode::{EncodeError, ModelOptions};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -87,7 +89,11 @@ impl Install {
         if output.json {
             output.document("installed", &Installed { library, version, bytes })?;
         } else {
-            output.note(format_args!("{}: ONNX Runtime {version}, {}", library.display(), size::bytes(bytes)));
+            output.note(format_args!(
+                "{}: ONNX Runtime {version}, {}",
+                library.display(),
+                size::bytes(bytes)
+            ));
         }
         Ok(Outcome::Done)
     }
@@ -99,7 +105,9 @@ impl Status {
         let (found, tried) = match find_onnxruntime(&options) {
             Ok(report) => (Some(report), Vec::new()),
             Err(EncodeError::RuntimeNotFound { tried }) => {
-                let place = |at: &lateen::encode::Attempt| format!("{} ({}): {}", at.path.display(), at.place, at.outcome);
+                let place = |at: &lateen::encode::Attempt| {
+                    format!("{} ({}): {}", at.path.display(), at.place, at.outcome)
+                };
                 (None, tried.0.iter().map(place).collect())
             }
             Err(error) => (None, vec![error.to_string()]),
@@ -109,7 +117,8 @@ impl Status {
             version: report.version,
             why: report.why,
         };
-        let body = StatusBody { cache: cache_directory(), onnxruntime: found.map(library), rten: true, tried };
+        let body =
+            StatusBody { cache: cache_directory(), onnxruntime: found.map(library), rten: true, tried };
         if output.json {
             output.document("runtimes", &body)?;
         } else {

@@ -144,7 +144,9 @@ struct StageBody {
 impl Search {
     pub fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
         if self.explain && !matches!(self.format.chosen(output), Format::Text) {
-            return usage("--explain is for --format text; json and jsonl hold the matches of every hit anyway");
+            return usage(
+                "--explain is for --format text; json and jsonl hold the matches of every hit anyway",
+            );
         }
         let options = self.tuning.options(self.k as usize, self.model.engine.threads)?;
         let queries = self.queries.read()?;
@@ -175,7 +177,7 @@ impl Search {
     }
 
     fn write(&self, output: &mut Output, query: &Query, answer: Answer) -> anyhow::Result<()> {
-        let hits: Vec<HitRow> = answer.hits.into_iter().map(HitRow::from).collect();
+        let hits: Vec<HitRow> = answer.hits.into_iter().map(|hit| HitRow::found(hit, &query.text)).collect();
         if self.format.chosen(output) == Format::Json {
             let report = ReportBody::of(&answer.report);
             let query_id = query.id.as_deref();
@@ -252,7 +254,10 @@ fn explain(output: &mut Output, query: &Query, hit: &HitRow) -> anyhow::Result<(
             crate::text::plain(word.unwrap_or("(mark)")).into_owned()
         };
         let (asked, found) = (word(&query.text, row.query), word(&full, row.document));
-        output.line(format_args!("     {:>8.4}  {asked} → {found}  ({:.3})", row.contribution, row.similarity))?;
+        output.line(format_args!(
+            "     {:>8.4}  {asked} → {found}  ({:.3})",
+            row.contribution, row.similarity
+        ))?;
     }
     Ok(())
 }

@@ -45,7 +45,11 @@ impl Stats {
             bytes: stats.bytes,
             bytes_per_token: (stats.tokens > 0).then(|| stats.bytes as f64 / stats.tokens as f64),
             segments: stats.segments.len() as u64,
-            sections: stats.sections.iter().map(|s| Section { name: s.section.to_string(), bytes: s.bytes }).collect(),
+            sections: stats
+                .sections
+                .iter()
+                .map(|s| Section { name: s.section.to_string(), bytes: s.bytes })
+                .collect(),
         };
         if output.json {
             output.document("stats", &body)?;

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// Check that no file of an index is missing or damaged
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  lateen verify my.lateen --full\n\nExit code 1 means that damage was found.")]
+#[command(
+    after_help = "Example:\n  lateen verify my.lateen --full\n\nExit code 1 means that damage was found."
+)]
 pub struct Verify {
     /// The index
     index: PathBuf,
@@ -38,7 +40,8 @@ struct FindingBody {
 
 impl Verify {
     pub fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let (level, name) = if self.full { (VerifyLevel::Full, "full") } else { (VerifyLevel::Quick, "quick") };
+        let (level, name) =
+            if self.full { (VerifyLevel::Full, "full") } else { (VerifyLevel::Quick, "quick") };
         let report = verify(&self.index, level)?;
         let finding = |finding: &lateen::index::Finding| FindingBody {
             file: finding.file.clone(),
@@ -72,7 +75,10 @@ impl Body<'_> {
         let checked = format!("{} and {} checked", size::count(self.files, "file"), size::bytes(self.bytes));
         let verdict = match self.findings.len() as u64 {
             0 => "sound".to_owned(),
-            count => format!("damaged, {}; restore the files from a copy, or index again", size::count(count, "finding")),
+            count => format!(
+                "damaged, {}; restore the files from a copy, or index again",
+                size::count(count, "finding")
+            ),
         };
         output.line(format_args!("{}: {verdict} ({}, {checked})", self.index.display(), self.level))?;
         Ok(())

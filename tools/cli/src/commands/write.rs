@@ -62,7 +62,10 @@ pub fn write(
     let report = result.inspect_err(|_| {
         if committed.is_ok() {
             let kept = size::count(retriever.snapshot().documents(), "document");
-            output.note(format_args!("{}: {kept} committed before the error", retriever.index().path().display()));
+            output.note(format_args!(
+                "{}: {kept} committed before the error",
+                retriever.index().path().display()
+            ));
         }
     })?;
     committed?;

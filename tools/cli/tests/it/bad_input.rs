@@ -22,11 +22,16 @@ fn broken_json_names_the_line_and_keeps_what_came_before() {
     let space = Workspace::new();
     let broken = format!("{DOCUMENTS}{{\"_id\": \"x\", \"text\": \n");
     space.write("docs.jsonl", broken);
-    space.run(&["index", "docs.jsonl", "--out", "ix"]).fails(3, &["docs.jsonl:4", "JSON", "3 documents committed"]);
+    space
+        .run(&["index", "docs.jsonl", "--out", "ix"])
+        .fails(3, &["docs.jsonl:4", "JSON", "3 documents committed"]);
     let kept = space.run(&["stats", "ix", "--json"]).ok().documents();
     assert_eq!(kept[0]["documents"], 3);
     let skipped = space.run(&["index", "docs.jsonl", "--out", "ix", "--skip-bad", "--json"]).ok();
-    assert_eq!((&skipped.documents()[0]["skipped"], &skipped.documents()[0]["unchanged"]), (&1.into(), &3.into()));
+    assert_eq!(
+        (&skipped.documents()[0]["skipped"], &skipped.documents()[0]["unchanged"]),
+        (&1.into(), &3.into())
+    );
     assert!(skipped.err.contains("left out: docs.jsonl:4"), "{}", skipped.err);
     space.write("first.jsonl", "[]\n");
     space.run(&["index", "first.jsonl", "--out", "other"]).fails(3, &["first.jsonl:1"]);
@@ -54,7 +59,9 @@ fn a_model_of_another_shape() {
     space.run(&["add", "ix", "docs.jsonl", "--model", "other"]).fails(2, &["fingerprint"]);
     space.run(&["index", "docs.jsonl", "--out", "ix", "--model", "other"]).fails(2, &["fingerprint"]);
     write_model(&space, "narrow", Model::WrongDimension);
-    space.run(&["index", "docs.jsonl", "--out", "new", "--model", "narrow"]).fails(3, &["narrow", "embeddings"]);
+    space
+        .run(&["index", "docs.jsonl", "--out", "new", "--model", "narrow"])
+        .fails(3, &["narrow", "embeddings"]);
     write_model(&space, "nan", Model::NotANumber);
     space.run(&["index", "docs.jsonl", "--out", "new", "--model", "nan"]).fails(3, &["nan", "not finite"]);
     assert!(!space.path("new").exists());
@@ -68,7 +75,9 @@ fn settings_of_an_index_hold() {
     space.run(&["index", "docs.jsonl", "--out", "docs.jsonl"]).fails(2, &["docs.jsonl is a file"]);
     space.write("photos/a.png", "not an index");
     space.run(&["index", "docs.jsonl", "--out", "photos"]).fails(2, &["photos", "a.png"]);
-    space.run(&["index", "docs.jsonl", "--out", "new", "--memory-budget", "lots"]).fails(2, &["lots", "512M"]);
+    space
+        .run(&["index", "docs.jsonl", "--out", "new", "--memory-budget", "lots"])
+        .fails(2, &["lots", "512M"]);
     space.run(&["index", "-", "-", "--out", "new"]).fails(2, &["twice"]);
 }
 
@@ -126,7 +135,11 @@ fn onnx_runtime_that_is_not_there() {
     let space = Workspace::new();
     let status = space.run(&["runtime", "status", "--onnxruntime", "nowhere.so"]);
     assert_eq!(status.code, 1, "{}", status.err);
-    assert!(status.out.contains("nowhere.so") && status.out.contains("lateen runtime install"), "{}", status.out);
+    assert!(
+        status.out.contains("nowhere.so") && status.out.contains("lateen runtime install"),
+        "{}",
+        status.out
+    );
     let install = space.run(&["runtime", "install", "--python", "no-such-python"]);
     install.fails(3, &["pip"]);
     space.write("fake.whl", "no wheel");

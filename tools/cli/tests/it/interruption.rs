@@ -13,7 +13,8 @@ fn begun() -> (Workspace, Child) {
     let space = Workspace::new();
     let mut lines = String::new();
     for at in 0..DOCUMENTS {
-        let words = format!("number {at} of a long list {} tells about rivers harbours sails and winds", at * 7919);
+        let words =
+            format!("number {at} of a long list {} tells about rivers harbours sails and winds", at * 7919);
         writeln!(lines, "{{\"_id\": \"d{at}\", \"text\": \"{words}\"}}").unwrap();
     }
     space.write("docs.jsonl", lines);

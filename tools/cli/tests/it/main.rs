@@ -1,5 +1,7 @@
 //! The `lateen` binary as people and scripts meet it.
 
+#![allow(clippy::unwrap_used)]
+
 mod bad_input;
 mod evaluation;
 mod interruption;

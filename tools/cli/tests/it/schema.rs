@@ -11,7 +11,8 @@ const OPEN: &[&str] = &["metadata", "metrics", "build"];
 fn examples() -> BTreeMap<String, Value> {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/json.md")).unwrap();
     let blocks = page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let parsed = blocks.map(|block| serde_json::from_str(block).unwrap_or_else(|error| panic!("{error}: {block}")));
+    let parsed =
+        blocks.map(|block| serde_json::from_str(block).unwrap_or_else(|error| panic!("{error}: {block}")));
     parsed.map(|value: Value| (value["kind"].as_str().unwrap().to_owned(), value)).collect()
 }
 

@@ -11,7 +11,10 @@ fn index_search_add_delete_verify() {
 
     space.write("more.jsonl", "{\"_id\": \"bread\", \"text\": \"Rye bread is dense.\"}\n{\"_id\": \"sky\", \"text\": \"Blue light scatters most.\"}\n");
     let added = space.run(&["add", "ix", "more.jsonl", "--json"]).ok().documents();
-    assert_eq!((&added[0]["added"], &added[0]["updated"], &added[0]["documents"]), (&1.into(), &1.into(), &4.into()));
+    assert_eq!(
+        (&added[0]["added"], &added[0]["updated"], &added[0]["documents"]),
+        (&1.into(), &1.into(), &4.into())
+    );
 
     let deleted = space.run(&["delete", "ix", "moon", "nobody", "--json"]).ok().documents();
     assert_eq!((&deleted[0]["deleted"], &deleted[0]["not_found"][0]), (&1.into(), &"nobody".into()));
@@ -36,7 +39,10 @@ fn indexing_again_changes_nothing() {
     let space = Workspace::indexed();
     let before = space.files("ix");
     let again = space.run(&["index", "docs.jsonl", "--out", "ix", "--json"]).ok().documents();
-    assert_eq!((&again[0]["unchanged"], &again[0]["added"], &again[0]["tokens"]), (&3.into(), &0.into(), &0.into()));
+    assert_eq!(
+        (&again[0]["unchanged"], &again[0]["added"], &again[0]["tokens"]),
+        (&3.into(), &0.into(), &0.into())
+    );
     assert_eq!(space.files("ix"), before);
 }
 
@@ -69,12 +75,17 @@ fn every_kind_of_input_is_read() {
 fn many_queries_make_a_run() {
     let space = Workspace::indexed();
     space.write("queries.tsv", "q1\twhat raises tides?\nq2\twhy does dough rise?\n");
-    let run = space.run(&["search", "ix", "--queries", "queries.tsv", "-k", "2", "--format", "trec", "--tag", "me"]).ok();
+    let run = space
+        .run(&["search", "ix", "--queries", "queries.tsv", "-k", "2", "--format", "trec", "--tag", "me"])
+        .ok();
     let rows: Vec<Vec<&str>> = run.out.lines().map(|line| line.split(' ').collect()).collect();
     assert_eq!(rows.len(), 4);
     assert_eq!((&rows[0][..4], rows[0][5]), (&["q1", "Q0", "moon", "1"][..], "me"));
     assert_eq!(&rows[2][..4], ["q2", "Q0", "bread", "1"]);
-    let lines = space.run(&["search", "ix", "--queries", "queries.tsv", "-k", "2", "--format", "jsonl"]).ok().documents();
+    let lines = space
+        .run(&["search", "ix", "--queries", "queries.tsv", "-k", "2", "--format", "jsonl"])
+        .ok()
+        .documents();
     assert!(lines.iter().all(|line| line["v"] == 1 && line["kind"] == "hit"));
     assert_eq!(lines[0]["query_id"], "q1");
 }
@@ -84,8 +95,14 @@ fn plans_and_kernels_can_be_demanded() {
     let space = Workspace::indexed();
     let plans = [("exact", "exact-codes"), ("two-stage", "two-stage")];
     for (plan, name) in plans {
-        let answer = space.run(&["search", "ix", "tides", "--plan", plan, "--kernel", "scalar", "--json"]).ok().documents();
-        assert_eq!((&answer[0]["report"]["plan"], &answer[0]["report"]["kernel"]), (&name.into(), &"scalar".into()));
+        let answer = space
+            .run(&["search", "ix", "tides", "--plan", plan, "--kernel", "scalar", "--json"])
+            .ok()
+            .documents();
+        assert_eq!(
+            (&answer[0]["report"]["plan"], &answer[0]["report"]["kernel"]),
+            (&name.into(), &"scalar".into())
+        );
         assert_eq!(answer[0]["hits"][0]["id"], "moon");
     }
     space.run(&["search", "ix", "tides", "--kernel", "abacus"]).fails(2, &["abacus"]);
@@ -96,7 +113,8 @@ fn explanations_sum_to_the_score() {
     let space = Workspace::indexed();
     let answer = space.run(&["search", "ix", "tides of the sea", "-k", "1", "--json"]).ok().documents();
     let hit = &answer[0]["hits"][0];
-    let sum: f64 = hit["matches"].as_array().unwrap().iter().map(|row| row["contribution"].as_f64().unwrap()).sum();
+    let sum: f64 =
+        hit["matches"].as_array().unwrap().iter().map(|row| row["contribution"].as_f64().unwrap()).sum();
     assert!((sum - hit["score"].as_f64().unwrap()).abs() < 1e-3, "{hit}");
     let text = space.run(&["search", "ix", "tides of the sea", "-k", "1", "--explain"]).ok();
     assert!(text.out.contains("tides → tides"), "{}", text.out);
@@ -156,7 +174,21 @@ fn help_names_the_exit_codes() {
     for line in ["Exit codes:", "130  interrupted", "4  the index is locked"] {
         assert!(help.out.contains(line), "{}", help.out);
     }
-    for command in ["index", "add", "delete", "search", "rerank", "stats", "inspect", "verify", "eval", "encode", "model", "runtime", "completions"] {
+    for command in [
+        "index",
+        "add",
+        "delete",
+        "search",
+        "rerank",
+        "stats",
+        "inspect",
+        "verify",
+        "eval",
+        "encode",
+        "model",
+        "runtime",
+        "completions",
+    ] {
         assert!(help.out.contains(&format!("  {command} ")), "{command}");
         let own = space.run(&[command, "--help"]).ok();
         assert!(own.out.contains("Usage: lateen"), "{}", own.out);
@@ -172,7 +204,10 @@ fn vectors_are_written_for_machines() {
     assert_eq!(lines.len(), 2);
     let dim = lines[0]["dim"].as_u64().unwrap() as usize;
     let rows = lines[0]["tokens"].as_array().unwrap();
-    assert_eq!((rows[0].as_array().unwrap().len(), rows.len()), (dim, lines[0]["token_ids"].as_array().unwrap().len()));
+    assert_eq!(
+        (rows[0].as_array().unwrap().len(), rows.len()),
+        (dim, lines[0]["token_ids"].as_array().unwrap().len())
+    );
     space.write("texts.txt", "ebb and flow\nthe sea\n");
     space.run(&["encode", "--from", "texts.txt", "--out", "v.npy"]).ok();
     let bytes = std::fs::read(space.path("v.npy")).unwrap();
