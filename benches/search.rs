@@ -220,9 +220,9 @@ fn row(systems: &[System<'_>], at: usize, data: &Data) -> anyhow::Result<serde_j
     let scan = systems.iter().find(|other| other.built.storage == system.built.storage);
     let mut named = Vec::new();
     for ((id, _), found) in data.queries.iter().zip(&system.found) {
-        let hits = found.iter().map(|&(doc, score)| {
-            Ok((snapshot.external_id(lateen::types::DocId(doc))?.to_owned(), score))
-        });
+        let hits = found
+            .iter()
+            .map(|&(doc, score)| Ok((snapshot.external_id(lateen::types::DocId(doc))?.to_owned(), score)));
         named.push((id.clone(), hits.collect::<anyhow::Result<Vec<_>>>()?));
     }
     let [ndcg, recall] = data.quality.measure(named)?;

@@ -129,9 +129,7 @@ fn judge_batch(judge: &dyn Judge, query: &str, batch: &[Candidate]) -> Result<Ve
         return Err(RerankError::ScoreCount { judge, scores: scores.len(), documents: batch.len() });
     }
     match scores.iter().position(|score| score.is_nan()) {
-        Some(at) => {
-            Err(RerankError::NotANumber { judge: judge.name().to_owned(), id: batch[at].id.clone() })
-        }
+        Some(at) => Err(RerankError::NotANumber { judge: judge.name().to_owned(), id: batch[at].id.clone() }),
         None => Ok(scores),
     }
 }

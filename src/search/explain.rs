@@ -48,7 +48,10 @@ pub fn explain(
 }
 
 fn largest(values: impl Iterator<Item = f32>) -> (usize, f32) {
-    values.enumerate().fold((0, f32::NEG_INFINITY), |best, (at, value)| {
-        if value > best.1 { (at, value) } else { best }
-    })
+    values.enumerate().fold(
+        (0, f32::NEG_INFINITY),
+        |best, (at, value)| {
+            if value > best.1 { (at, value) } else { best }
+        },
+    )
 }

@@ -97,9 +97,8 @@ mod tests {
 
     #[test]
     fn small_segments_are_scanned_and_large_ones_are_not() {
-        let plan = |documents| {
-            choose(shape(TokenStorage::Residual4, documents), &SearchOptions::top(10)).unwrap().0
-        };
+        let plan =
+            |documents| choose(shape(TokenStorage::Residual4, documents), &SearchOptions::top(10)).unwrap().0;
         assert_eq!(plan(1), Plan::ExactCodes);
         assert_eq!(plan(300), Plan::ExactCodes);
         assert_eq!(plan(5_000), Plan::TwoStage);

@@ -23,11 +23,7 @@ pub(super) struct Residual<'a> {
 }
 
 impl<'a> Residual<'a> {
-    pub fn prepare(
-        segment: &'a Segment,
-        query: TokenMatrix<'_>,
-        isa: Isa,
-    ) -> Result<Self, SearchError> {
+    pub fn prepare(segment: &'a Segment, query: TokenMatrix<'_>, isa: Isa) -> Result<Self, SearchError> {
         let codes = segment.reader().residual()?.ok_or(SearchError::NotStored { what: "token codes" })?;
         let codec = codes.codec();
         let rotated = rotate(query, codec.rotation_seed)?;
@@ -70,7 +66,8 @@ impl<'a> Residual<'a> {
         let probes = first_stage::probe(&self.centroid_scores, stride, self.query_tokens, options.nprobe());
         let mut accumulator = Accumulator::new(self.segment.documents() as usize);
         accumulator.start_query();
-        let lists = self.segment.reader().lists()?.ok_or(SearchError::NotStored { what: "inverted lists" })?;
+        let lists =
+            self.segment.reader().lists()?.ok_or(SearchError::NotStored { what: "inverted lists" })?;
         let mut postings = 0;
         for probe in &probes {
             postings += self.walk(&lists, probe, &mut accumulator)?;

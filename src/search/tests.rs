@@ -137,7 +137,8 @@ fn two_stages_find_what_a_scan_of_the_same_codes_finds() {
         let (mut met, mut of) = (0, 0);
         for _ in 0..20 {
             let query = world.tokens(8);
-            let scan = search_tokens(&snapshot, query.matrix.view(), &options(10, PlanChoice::Exact)).unwrap();
+            let scan =
+                search_tokens(&snapshot, query.matrix.view(), &options(10, PlanChoice::Exact)).unwrap();
             let mut staged = options(10, PlanChoice::TwoStage);
             (staged.nprobe, staged.candidates) = (Some(8), Some(150));
             let staged = search_tokens(&snapshot, query.matrix.view(), &staged).unwrap();

@@ -75,11 +75,7 @@ fn search_on_this_pool(
     Ok(SearchOutcome { hits, report })
 }
 
-fn shape(
-    snapshot: &Snapshot,
-    segment: &Segment,
-    query: TokenMatrix<'_>,
-) -> Result<Shape, SearchError> {
+fn shape(snapshot: &Snapshot, segment: &Segment, query: TokenMatrix<'_>) -> Result<Shape, SearchError> {
     let storage = snapshot.settings().token_storage;
     let residual = segment.reader().residual()?;
     let centroids = residual.map_or(0, |residual| residual.codec().centroid_count() as u64);
@@ -191,6 +187,7 @@ pub(super) fn token_scores(
         RawRows::F32(rows) => rows.to_vec(),
         RawRows::F16(rows) => rows.iter().map(|x| x.to_f32()).collect(),
     };
-    let products = rows.chunks_exact(query.dim()).flat_map(|row| query.iter().map(|q| crate::kernel::dot(isa, q, row)));
+    let products =
+        rows.chunks_exact(query.dim()).flat_map(|row| query.iter().map(|q| crate::kernel::dot(isa, q, row)));
     Ok((products.collect(), query.rows()))
 }

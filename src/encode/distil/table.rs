@@ -102,8 +102,10 @@ impl StaticTable {
     /// The tokenizer on one line, without the truncation and padding that its source had.
     fn tokenizer_json(&self) -> Result<String, DistilError> {
         let path = || self.tokenizer.clone();
-        let text = fs::read_to_string(&self.tokenizer).map_err(|source| DistilError::Io { path: path(), source })?;
-        let damaged = |source: serde_json::Error| DistilError::Tokenizer { path: path(), source: source.into() };
+        let text =
+            fs::read_to_string(&self.tokenizer).map_err(|source| DistilError::Io { path: path(), source })?;
+        let damaged =
+            |source: serde_json::Error| DistilError::Tokenizer { path: path(), source: source.into() };
         let mut tokenizer: serde_json::Value = serde_json::from_str(&text).map_err(damaged)?;
         if let Some(settings) = tokenizer.as_object_mut() {
             settings.insert("truncation".into(), serde_json::Value::Null);
@@ -173,7 +175,8 @@ fn mix(
         let count = contexts.seen[id as usize] as f32;
         if count > 0.0 {
             let sums = row(&contexts.sums, id);
-            let mut context: Vec<f32> = sums.iter().zip(&context_mean).map(|(x, mean)| x / count - mean).collect();
+            let mut context: Vec<f32> =
+                sums.iter().zip(&context_mean).map(|(x, mean)| x / count - mean).collect();
             normalize(&mut context);
             let share = options.context_share * count / (count + 2.0);
             vector.iter_mut().zip(&context).for_each(|(x, c)| *x = (1.0 - share) * *x + share * c);

@@ -16,7 +16,9 @@ impl TokenStates for Fake {
     }
 
     fn states(&mut self, batch: &[Vec<u32>]) -> Result<Vec<TokenMatrixBuf>, Box<dyn Error + Send + Sync>> {
-        let row = |id: u32, len: usize| (0..self.dim).map(move |k| (id as f32 * (k + 1) as f32).sin() + len as f32 * 0.01);
+        let row = |id: u32, len: usize| {
+            (0..self.dim).map(move |k| (id as f32 * (k + 1) as f32).sin() + len as f32 * 0.01)
+        };
         let rows = |ids: &Vec<u32>| {
             ids[..ids.len() - self.missing].iter().flat_map(|&id| row(id, ids.len())).collect::<Vec<_>>()
         };
@@ -29,7 +31,9 @@ fn tokenizer() -> PathBuf {
 }
 
 fn corpus() -> Vec<String> {
-    ["The ship sails.", "the mast, the keel", "the wind is on the ship - sailing", "a b c"].map(str::to_owned).into()
+    ["The ship sails.", "the mast, the keel", "the wind is on the ship - sailing", "a b c"]
+        .map(str::to_owned)
+        .into()
 }
 
 fn options() -> DistilOptions {
@@ -78,12 +82,16 @@ fn the_same_input_gives_the_same_files() {
         let target = tempfile::tempdir().unwrap();
         let table = distil(&tokenizer(), &mut Fake { dim: 12, missing: 0 }, corpus(), &options()).unwrap();
         table.write(target.path()).unwrap();
-        ["config.json", "model.safetensors", "tokenizer.json"].map(|name| std::fs::read(target.path().join(name)).unwrap())
+        ["config.json", "model.safetensors", "tokenizer.json"]
+            .map(|name| std::fs::read(target.path().join(name)).unwrap())
     };
     let [config, weights, tokenizer] = files();
     assert_eq!([config.clone(), weights.clone(), tokenizer.clone()], files());
     let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
-    assert_eq!((&config["model_type"], &config["version"], &config["dim"]), (&"lateen-static".into(), &1.into(), &6.into()));
+    assert_eq!(
+        (&config["model_type"], &config["version"], &config["dim"]),
+        (&"lateen-static".into(), &1.into(), &6.into())
+    );
     let weights = safetensors::SafeTensors::deserialize(&weights).unwrap();
     assert_eq!(weights.tensor("embeddings").unwrap().shape(), [70, 6]);
     assert_eq!(weights.tensor("scales").unwrap().shape(), [70]);
