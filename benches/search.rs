@@ -29,6 +29,19 @@ use support::Quality;
 
 const K: usize = 100;
 const ROUNDS: usize = 5;
+const COLUMNS: [&str; 11] = [
+    "storage",
+    "plan",
+    "ndcg@10",
+    "recall@10_vs_float",
+    "recall@100_vs_float",
+    "recall@10_vs_scan",
+    "recall@100_vs_scan",
+    "ms_p50",
+    "ms_p95",
+    "bytes_per_token",
+    "build_seconds",
+];
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse()?;
@@ -53,11 +66,11 @@ fn main() -> anyhow::Result<()> {
     }
     let rows = (0..systems.len()).map(|at| row(&systems, at, &data));
     let rows = rows.collect::<anyhow::Result<Vec<_>>>()?;
-    support::print_table(&rows);
+    support::print_table(&rows, &COLUMNS);
     if let Some(file) = &arguments.json {
         let record = json!({
             "bench": "search", "collection": name(collection), "model": data.model, "k": K,
-            "commit": arguments.commit, "cpu": support::cpu(), "kernel": SearchOptions::default().isa.name(),
+            "commit": arguments.commit, "cpu": support::machine::cpu(), "kernel": SearchOptions::default().isa.name(),
             "documents": data.documents.len(), "tokens": data.tokens, "dim": data.dim,
             "queries": data.queries.len(), "rounds": ROUNDS, "rows": rows,
         });

@@ -1,5 +1,7 @@
 //! What several benches need: judgements, tables, the machine's name.
 
+pub mod machine;
+
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -40,25 +42,16 @@ pub type Ranking = (String, Vec<(String, f32)>);
 
 const METRICS: [Metric; 2] = [Metric::at(Measure::Ndcg, 10), Metric::at(Measure::Recall, 100)];
 
-/// Prints rows of equal keys as a Markdown table.
-pub fn print_table(rows: &[serde_json::Value]) {
-    let Some(columns) = rows.first().and_then(|row| row.as_object()) else { return };
-    let columns: Vec<&String> = columns.keys().collect();
-    let names: Vec<&str> = columns.iter().map(|column| column.as_str()).collect();
-    println!("| {} |\n|{}", names.join(" | "), "---|".repeat(columns.len()));
+/// Prints the named columns of `rows` as a Markdown table.
+pub fn print_table(rows: &[serde_json::Value], columns: &[&str]) {
+    println!("| {} |
+|{}", columns.join(" | "), "---|".repeat(columns.len()));
     for row in rows {
-        let cells = columns.iter().map(|column| match &row[column.as_str()] {
+        let cells = columns.iter().map(|&column| match &row[column] {
             serde_json::Value::Number(number) => format!("{:.4}", number.as_f64().unwrap_or(f64::NAN)),
             serde_json::Value::String(text) => text.clone(),
             _ => "–".to_owned(),
         });
         println!("| {} |", cells.collect::<Vec<_>>().join(" | "));
     }
-}
-
-/// The processor's name.
-pub fn cpu() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
 }
