@@ -18,7 +18,6 @@ pub struct Candidate {
 
 /// Bounds of one reranking.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct RerankOptions {
     /// How many of the best candidates are judged. Default 100.
     pub top: usize,

@@ -10,7 +10,6 @@ use crate::encode::{Model, ModelOptions};
 
 /// Settings of a new index; they hold for its whole life.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct CreateOptions {
     /// How token vectors are kept. Default: 4-bit codes if the model makes token vectors.
     pub token_storage: Option<TokenStorage>,

@@ -11,7 +11,6 @@ use crate::index::{CommitInfo, Index, NewDocument, Writer, WriterOptions};
 
 /// Settings of one writer.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct WriteOptions {
     /// Settings of the index's own writer: memory budget, threads, compression.
     pub index: WriterOptions,

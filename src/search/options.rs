@@ -17,7 +17,6 @@ pub enum PlanChoice {
 
 /// Settings of one search. Nothing here is remembered by the index.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct SearchOptions {
     /// How many hits at most; as many come back whenever as many live documents exist. Default 10.
     pub k: usize,

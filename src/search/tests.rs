@@ -139,8 +139,8 @@ fn two_stages_find_what_a_scan_of_the_same_codes_finds() {
             let query = world.tokens(8);
             let scan =
                 search_tokens(&snapshot, query.matrix.view(), &options(10, PlanChoice::Exact)).unwrap();
-            let mut staged = options(10, PlanChoice::TwoStage);
-            (staged.nprobe, staged.candidates) = (Some(8), Some(150));
+            let staged = options(10, PlanChoice::TwoStage);
+            let staged = SearchOptions { nprobe: Some(8), candidates: Some(150), ..staged };
             let staged = search_tokens(&snapshot, query.matrix.view(), &staged).unwrap();
             let (scan, staged) = (found(&snapshot, &scan), found(&snapshot, &staged));
             assert_eq!(staged.len(), 10);
@@ -189,8 +189,7 @@ fn deleted_documents_never_appear_and_k_come_back_when_k_exist() {
     let snapshot = index.snapshot();
     for plan in [PlanChoice::Exact, PlanChoice::TwoStage, PlanChoice::Auto] {
         let query = world.tokens(3);
-        let mut asked = options(50, plan);
-        asked.nprobe = Some(1);
+        let asked = SearchOptions { nprobe: Some(1), ..options(50, plan) };
         let hits = found(&snapshot, &search_tokens(&snapshot, query.matrix.view(), &asked).unwrap());
         assert_eq!(hits.len(), 50, "{plan:?}");
         assert!(hits.iter().all(|(id, _)| id.as_str() >= "d0150"), "{plan:?}");
@@ -294,8 +293,7 @@ fn threads_change_nothing() {
 fn a_graph_finds_what_a_scan_finds_and_no_deleted_document() {
     let mut world = World::new(11);
     let index = create(&settings(TokenStorage::None, DenseStorage::F16));
-    let mut options = WriterOptions::default();
-    options.graph_min_documents = 100;
+    let options = WriterOptions { graph_min_documents: 100, ..WriterOptions::default() };
     let mut writer = index.writer(options).unwrap();
     for number in 0..3000 {
         let topic = world.random.random_range(0..world.topics.len());
@@ -312,8 +310,7 @@ fn a_graph_finds_what_a_scan_finds_and_no_deleted_document() {
     for _ in 0..30 {
         let query = unit(&mut world.random, &[0.0; DIM], 1.0);
         let search = |plan| {
-            let mut asked = SearchOptions::top(10);
-            (asked.plan, asked.ef_search) = (plan, Some(64));
+            let asked = SearchOptions { plan, ef_search: Some(64), ..SearchOptions::top(10) };
             let outcome = search_dense(&snapshot, &query, &asked).unwrap();
             (outcome.report.plan, found(&snapshot, &outcome))
         };
