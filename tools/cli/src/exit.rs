@@ -4,6 +4,7 @@ use crate::output::Output;
 use anyhow::Error;
 use lateen::corpus::CorpusError;
 use lateen::encode::EncodeError;
+use lateen::encode::distil::DistilError;
 use lateen::encode::export::ExportError;
 use lateen::eval::EvalError;
 use lateen::index::IndexError;
@@ -128,6 +129,9 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<ExportError>() {
         return of_export(error);
     }
+    if let Some(error) = cause.downcast_ref::<DistilError>() {
+        return of_distil(error);
+    }
     cause.downcast_ref::<io::Error>().map(of_io)
 }
 
@@ -207,6 +211,14 @@ fn of_encode(error: &EncodeError) -> Option<u8> {
         | EncodeError::RuntimeNotCompiled { .. }
         | EncodeError::Unsupported { .. } => Some(USAGE),
         EncodeError::Unreadable { source, .. } => Some(of_io(source)),
+        _ => Some(BAD_DATA),
+    }
+}
+
+fn of_distil(error: &DistilError) -> Option<u8> {
+    match error {
+        DistilError::Io { source, .. } => Some(of_io(source)),
+        DistilError::Option { .. } => Some(USAGE),
         _ => Some(BAD_DATA),
     }
 }

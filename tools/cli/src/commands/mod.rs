@@ -3,6 +3,7 @@
 pub mod add;
 pub mod completions;
 pub mod delete;
+mod distil;
 pub mod encode;
 pub mod eval;
 mod hits;

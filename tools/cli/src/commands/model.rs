@@ -14,7 +14,8 @@ const EXAMPLES: &str = "\
 Examples:
   lateen model convert all-MiniLM-L6-v2 models/minilm
   lateen model convert all-MiniLM-L6-v2 models/minilm-tokens --head tokens --dim 128 --fit docs.jsonl
-  lateen model inspect models/minilm";
+  lateen model inspect models/minilm
+  lateen model distil all-MiniLM-L6-v2 models/mine --corpus docs.jsonl";
 
 /// Convert, inspect and distil models
 #[derive(Debug, Args)]
@@ -28,6 +29,7 @@ pub struct Model {
 enum Command {
     Convert(Convert),
     Inspect(Inspect),
+    Distil(super::distil::Distil),
 }
 
 /// Write a checkpoint (config.json, model.safetensors, tokenizer.json) as an ONNX model directory
@@ -89,6 +91,7 @@ impl Model {
         match self.command {
             Command::Convert(command) => command.run(output),
             Command::Inspect(command) => command.run(output),
+            Command::Distil(command) => command.run(output),
         }
     }
 }
