@@ -45,7 +45,8 @@ fn fit_projection(source: &Path, dim: usize, corpus: &Path, texts: usize) -> Res
     tokenizer.with_padding(None);
     let truncation = TruncationParams { max_length: made.max_tokens, ..TruncationParams::default() };
     tokenizer.with_truncation(Some(truncation))?;
-    let lines: Vec<String> = BufReader::new(MultiGzDecoder::new(File::open(corpus)?)).lines().collect::<Result<_, _>>()?;
+    let lines: Vec<String> =
+        BufReader::new(MultiGzDecoder::new(File::open(corpus)?)).lines().collect::<Result<_, _>>()?;
     let mut pca = Pca::new(model.dim());
     for line in lines.iter().step_by((lines.len() / texts.max(1)).max(1)) {
         let value: Value = serde_json::from_str(line)?;

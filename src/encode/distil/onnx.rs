@@ -28,11 +28,8 @@ impl OnnxStates {
     /// What rten says of the file, or which input or output is not there.
     pub fn load(path: &Path) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let model = Model::load_file(path)?;
-        let inputs = [
-            model.node_id("input_ids")?,
-            model.node_id("attention_mask")?,
-            model.node_id("token_type_ids")?,
-        ];
+        let inputs =
+            [model.node_id("input_ids")?, model.node_id("attention_mask")?, model.node_id("token_type_ids")?];
         let output = model.node_id("token_embeddings")?;
         let mut states = Self { model, inputs, output, dim: 0 };
         states.dim = states.run(&[vec![0]])?.0;

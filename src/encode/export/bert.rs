@@ -65,7 +65,11 @@ impl BertConfig {
             return refuse("model_type", &config.model_type, "the exporter writes \"bert\"");
         }
         if config.position_embedding_type != "absolute" {
-            return refuse("position_embedding_type", &config.position_embedding_type, "\"absolute\" can be written");
+            return refuse(
+                "position_embedding_type",
+                &config.position_embedding_type,
+                "\"absolute\" can be written",
+            );
         }
         if Activation::named(&config.hidden_act).is_none() {
             let expected = "\"gelu\", \"gelu_new\", \"gelu_pytorch_tanh\" and \"relu\" can be written";
@@ -75,10 +79,18 @@ impl BertConfig {
             return refuse("hidden_size", &config.hidden_size, "1 to 8192 are possible");
         }
         if config.num_attention_heads == 0 || !config.hidden_size.is_multiple_of(config.num_attention_heads) {
-            return refuse("num_attention_heads", &config.num_attention_heads, "a divisor of hidden_size is expected");
+            return refuse(
+                "num_attention_heads",
+                &config.num_attention_heads,
+                "a divisor of hidden_size is expected",
+            );
         }
         if config.max_position_embeddings < 2 {
-            return refuse("max_position_embeddings", &config.max_position_embeddings, "at least 2 are needed");
+            return refuse(
+                "max_position_embeddings",
+                &config.max_position_embeddings,
+                "at least 2 are needed",
+            );
         }
         if !(config.layer_norm_eps.is_finite() && config.layer_norm_eps >= 0.0) {
             return refuse("layer_norm_eps", &config.layer_norm_eps, "a small positive number is expected");
@@ -150,7 +162,9 @@ impl<'a> BertGraph<'a> {
     fn embeddings(&mut self) -> Result<String, ExportError> {
         let config = self.config;
         let hidden = config.hidden_size;
-        let table = |name: &str, rows| self.checkpoint.expect(&format!("embeddings.{name}_embeddings.weight"), &[rows, hidden]);
+        let table = |name: &str, rows| {
+            self.checkpoint.expect(&format!("embeddings.{name}_embeddings.weight"), &[rows, hidden])
+        };
         let words = table("word", config.vocab_size)?;
         let positions = table("position", config.max_position_embeddings)?;
         let types = table("token_type", config.type_vocab_size)?;

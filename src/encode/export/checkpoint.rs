@@ -94,7 +94,12 @@ impl Checkpoint {
             Some(layer) => Some(format!("{layer}LayerNorm.gamma")),
             None => name.strip_suffix("LayerNorm.bias").map(|layer| format!("{layer}LayerNorm.beta")),
         };
-        let names = [Some(name.to_owned()), Some(format!("bert.{name}")), old.clone(), old.map(|n| format!("bert.{n}"))];
+        let names = [
+            Some(name.to_owned()),
+            Some(format!("bert.{name}")),
+            old.clone(),
+            old.map(|n| format!("bert.{n}")),
+        ];
         let found = names.into_iter().flatten().find_map(|name| self.tensors.get_key_value(&name));
         found.map(|(name, stored)| (name.as_str(), stored.shape.as_slice()))
     }

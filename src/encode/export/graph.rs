@@ -29,7 +29,10 @@ pub(super) trait WeightSource {
 enum Content {
     Bytes(Vec<u8>),
     /// A tensor of the checkpoint, `[rows, columns]` turned to `[columns, rows]` on the way if `transposed`.
-    Stored { tensor: String, transposed: bool },
+    Stored {
+        tensor: String,
+        transposed: bool,
+    },
 }
 
 struct Initializer {

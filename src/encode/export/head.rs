@@ -97,7 +97,11 @@ impl Projection {
         assert_eq!(x.len(), self.inputs, "projection: wrong dimension");
         let dot = |row: &[f32]| row.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum::<f64>();
         let bias = |output: usize| self.bias.as_ref().map_or(0.0, |bias| f64::from(bias[output]));
-        self.weight.chunks_exact(self.inputs).enumerate().map(|(i, row)| (dot(row) + bias(i)) as f32).collect()
+        self.weight
+            .chunks_exact(self.inputs)
+            .enumerate()
+            .map(|(i, row)| (dot(row) + bias(i)) as f32)
+            .collect()
     }
 }
 

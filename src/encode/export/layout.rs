@@ -100,7 +100,8 @@ fn projection(directory: &Path) -> Result<Projection, ExportError> {
     }
     let file = directory.join("config.json");
     let config: Config = read_json(&file)?;
-    let refuse = |field, found, expected| Err(ExportError::Config { file: file.clone(), field, found, expected });
+    let refuse =
+        |field, found, expected| Err(ExportError::Config { file: file.clone(), field, found, expected });
     match config.activation_function {
         Some(name) if !name.ends_with("Identity") => {
             return refuse("activation_function", name, "a projection without one can be written");
@@ -180,7 +181,9 @@ fn write_dense(
     write_json(&folder.join("config.json"), &config)?;
     let settings = source.join("config_sentence_transformers.json");
     match settings.exists() {
-        true => write_json(&target.join("config_sentence_transformers.json"), &read_json::<Value>(&settings)?),
+        true => {
+            write_json(&target.join("config_sentence_transformers.json"), &read_json::<Value>(&settings)?)
+        }
         false => Ok(()),
     }
 }
@@ -206,5 +209,6 @@ fn write_tokens(target: &Path, options: &ConvertOptions, max_tokens: usize) -> R
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), ExportError> {
-    fs::write(path, format!("{value:#}\n")).map_err(|source| ExportError::Io { path: path.to_owned(), source })
+    fs::write(path, format!("{value:#}\n"))
+        .map_err(|source| ExportError::Io { path: path.to_owned(), source })
 }

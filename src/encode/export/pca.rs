@@ -151,7 +151,8 @@ impl Pca {
         if self.rows < outputs as u64 {
             return Err(PcaError::TooFewRows { rows: self.rows, outputs });
         }
-        let eigen = SymmetricEigen::new((&self.moments + self.moments.transpose()) * (0.5 / self.rows as f64));
+        let eigen =
+            SymmetricEigen::new((&self.moments + self.moments.transpose()) * (0.5 / self.rows as f64));
         let mut order: Vec<usize> = (0..dim).collect();
         order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]).then(a.cmp(&b)));
         let kept = order.iter().take(outputs).map(|&i| eigen.eigenvalues[i]).sum::<f64>() / self.trace();

@@ -2,6 +2,7 @@
 
 mod refusals;
 mod running;
+mod sts;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,7 +73,9 @@ fn tiny_token_ids_are_those_of_the_reference() {
     for case in fixture::<Cases<TinyCase>>("tiny.json").cases {
         let encoding = match case.text.as_array() {
             None => tokenizer.encode(case.text.as_str().unwrap(), true).unwrap(),
-            Some(pair) => tokenizer.encode((pair[0].as_str().unwrap(), pair[1].as_str().unwrap()), true).unwrap(),
+            Some(pair) => {
+                tokenizer.encode((pair[0].as_str().unwrap(), pair[1].as_str().unwrap()), true).unwrap()
+            }
         };
         assert_eq!((encoding.get_ids(), encoding.get_type_ids()), (&case.ids[..], &case.types[..]));
     }
@@ -93,7 +96,12 @@ fn tiny_hidden_states_equal_pytorch_for_each_activation() {
             for (case, row) in cases.iter().zip(output.chunks_exact(batch.columns * 12)) {
                 let expected = &case.hidden[act];
                 let difference = largest_difference(&row[..expected.len()], expected);
-                assert!(difference < TOLERANCE, "{act}, {}: {} off by {difference}", runner.name(), case.text);
+                assert!(
+                    difference < TOLERANCE,
+                    "{act}, {}: {} off by {difference}",
+                    runner.name(),
+                    case.text
+                );
             }
         }
     }
@@ -105,10 +113,15 @@ fn tiny_cross_encoder_equals_pytorch() {
     let rows: Vec<_> = cases.iter().map(|case| (case.ids.clone(), case.types.clone())).collect();
     let expected: Vec<f32> = cases.iter().flat_map(|case| case.logits.clone()).collect();
     let target = tempfile::tempdir().unwrap();
-    let made = convert(&fixtures().join("tiny"), target.path(), &ConvertOptions::new(Head::CrossEncoder)).unwrap();
+    let made =
+        convert(&fixtures().join("tiny"), target.path(), &ConvertOptions::new(Head::CrossEncoder)).unwrap();
     assert_eq!(made.dim, 2);
     for mut runner in runners(&made.onnx, "logits") {
-        assert!(largest_difference(&runner.run(&Batch::new(&rows)), &expected) < TOLERANCE, "{}", runner.name());
+        assert!(
+            largest_difference(&runner.run(&Batch::new(&rows)), &expected) < TOLERANCE,
+            "{}",
+            runner.name()
+        );
     }
 }
 
@@ -142,7 +155,8 @@ fn a_projection_is_part_of_the_graph() {
     let weight: Vec<f32> = (0..36).map(|i| ((i * 7 % 11) as f32 - 5.0) / 10.0).collect();
     let projection = Projection::new(12, 3, weight, Some(vec![0.5, -0.25, 0.0])).unwrap();
     let target = tempfile::tempdir().unwrap();
-    let options = ConvertOptions { projection: Some(projection.clone()), ..ConvertOptions::new(Head::Tokens) };
+    let options =
+        ConvertOptions { projection: Some(projection.clone()), ..ConvertOptions::new(Head::Tokens) };
     let made = convert(&fixtures().join("tiny"), target.path(), &options).unwrap();
     assert_eq!(made.dim, 3);
     let expected: Vec<f32> = case.hidden["gelu"].chunks_exact(12).flat_map(|x| projection.apply(x)).collect();
@@ -152,14 +166,18 @@ fn a_projection_is_part_of_the_graph() {
     }
     let settings: Value = read_json(&target.path().join("config_sentence_transformers.json")).unwrap();
     assert_eq!((&settings["document_prefix"], &settings["do_query_expansion"]), (&"".into(), &false.into()));
-    assert_eq!((&settings["similarity_fn_name"], &settings["document_length"]), (&"MaxSim".into(), &24.into()));
+    assert_eq!(
+        (&settings["similarity_fn_name"], &settings["document_length"]),
+        (&"MaxSim".into(), &24.into())
+    );
 }
 
 #[test]
 fn the_same_checkpoint_gives_the_same_bytes() {
     let bytes = || {
         let target = tempfile::tempdir().unwrap();
-        let made = convert(&fixtures().join("tiny"), target.path(), &ConvertOptions::new(Head::Tokens)).unwrap();
+        let made =
+            convert(&fixtures().join("tiny"), target.path(), &ConvertOptions::new(Head::Tokens)).unwrap();
         fs::read(made.onnx).unwrap()
     };
     assert_eq!(bytes(), bytes());

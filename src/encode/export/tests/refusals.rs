@@ -33,7 +33,8 @@ fn weights(change: impl Fn(&str, Vec<f32>) -> Option<(Dtype, Vec<u8>)>) -> impl 
             .iter()
             .filter_map(|(name, view)| {
                 let values = graph::WeightSource::read(&checkpoint, name).unwrap();
-                change(name, values).map(|(dtype, data)| (name.to_owned(), dtype, view.shape().to_vec(), data))
+                change(name, values)
+                    .map(|(dtype, data)| (name.to_owned(), dtype, view.shape().to_vec(), data))
             })
             .collect();
         let views = changed
@@ -59,16 +60,26 @@ fn what_is_missing_is_named() {
         refusal(Head::Tokens, without),
         "model.safetensors has no tensor \"encoder.layer.1.output.dense.bias\""
     );
-    let without = weights(|name, values| (!name.starts_with("class")).then(|| (Dtype::F32, f32_bytes(&values))));
+    let without =
+        weights(|name, values| (!name.starts_with("class")).then(|| (Dtype::F32, f32_bytes(&values))));
     assert_eq!(refusal(Head::CrossEncoder, without), "model.safetensors has no tensor \"classifier.weight\"");
 }
 
 #[test]
 fn settings_that_do_not_fit_are_named() {
     let cases = [
-        (refusal(Head::Dense, set("model_type", "roberta")), "config.json: model_type is roberta; the exporter writes \"bert\""),
-        (refusal(Head::Dense, set("num_attention_heads", 5)), "config.json: num_attention_heads is 5; a divisor of hidden_size is expected"),
-        (refusal(Head::Dense, set("position_embedding_type", "relative_key")), "config.json: position_embedding_type is relative_key; \"absolute\" can be written"),
+        (
+            refusal(Head::Dense, set("model_type", "roberta")),
+            "config.json: model_type is roberta; the exporter writes \"bert\"",
+        ),
+        (
+            refusal(Head::Dense, set("num_attention_heads", 5)),
+            "config.json: num_attention_heads is 5; a divisor of hidden_size is expected",
+        ),
+        (
+            refusal(Head::Dense, set("position_embedding_type", "relative_key")),
+            "config.json: position_embedding_type is relative_key; \"absolute\" can be written",
+        ),
         (
             refusal(Head::Dense, set("vocab_size", 71)),
             "tensor \"bert.embeddings.word_embeddings.weight\" of model.safetensors has shape [70, 12], expected [71, 12]",
@@ -77,7 +88,10 @@ fn settings_that_do_not_fit_are_named() {
             refusal(Head::Dense, set("num_hidden_layers", u32::MAX)),
             "model.safetensors has no tensor \"encoder.layer.2.attention.self.query.weight\"",
         ),
-        (refusal(Head::Dense, set("hidden_size", 0)), "config.json: hidden_size is 0; 1 to 8192 are possible"),
+        (
+            refusal(Head::Dense, set("hidden_size", 0)),
+            "config.json: hidden_size is 0; 1 to 8192 are possible",
+        ),
         (
             refusal(Head::Dense, set("hidden_act", "swish")),
             "config.json: hidden_act is swish; \"gelu\", \"gelu_new\", \"gelu_pytorch_tanh\" and \"relu\" can be written",
@@ -93,10 +107,15 @@ fn damaged_weights_are_named() {
     let file = "model.safetensors";
     let bytes = fs::read(fixtures().join("tiny").join(file)).unwrap();
     for len in [0, 7, 8, 100, bytes.len() - 1] {
-        let message = refusal(Head::Tokens, |directory| fs::write(directory.join(file), &bytes[..len]).unwrap());
-        assert!(message.starts_with("model.safetensors is no readable safetensors file: "), "{len}: {message}");
+        let message =
+            refusal(Head::Tokens, |directory| fs::write(directory.join(file), &bytes[..len]).unwrap());
+        assert!(
+            message.starts_with("model.safetensors is no readable safetensors file: "),
+            "{len}: {message}"
+        );
     }
-    let huge = refusal(Head::Tokens, |directory| fs::write(directory.join(file), u64::MAX.to_le_bytes()).unwrap());
+    let huge =
+        refusal(Head::Tokens, |directory| fs::write(directory.join(file), u64::MAX.to_le_bytes()).unwrap());
     assert!(huge.starts_with("model.safetensors is no readable safetensors file: "), "{huge}");
     let nan = weights(|name, mut values| {
         if name.ends_with("layer.0.output.dense.bias") {
@@ -110,7 +129,10 @@ fn damaged_weights_are_named() {
         "tensor \"bert.encoder.layer.0.output.dense.bias\" of model.safetensors holds a number that is not finite at 4"
     );
     let whole = weights(|_, values| Some((Dtype::I32, f32_bytes(&values))));
-    assert!(refusal(Head::Tokens, whole).ends_with("of model.safetensors holds I32; f32, f16 and bf16 can be read"));
+    assert!(
+        refusal(Head::Tokens, whole)
+            .ends_with("of model.safetensors holds I32; f32, f16 and bf16 can be read")
+    );
 }
 
 #[test]
@@ -135,7 +157,8 @@ fn options_that_do_not_fit_are_refused() {
 fn half_precision_and_old_names_are_read() {
     let target = tempfile::tempdir().unwrap();
     let expected = {
-        let made = convert(&fixtures().join("tiny"), target.path(), &ConvertOptions::new(Head::Tokens)).unwrap();
+        let made =
+            convert(&fixtures().join("tiny"), target.path(), &ConvertOptions::new(Head::Tokens)).unwrap();
         fs::read(made.onnx).unwrap().len()
     };
     for dtype in [Dtype::F16, Dtype::BF16] {
