@@ -7,7 +7,7 @@
 //! ```text
 //! vocabulary ─ [CLS] token [SEP] ─ model ─ context-free vectors ─┐
 //! corpus ─ tokens ─┬─ contexts ─── model ─ mean in context ──────┴ mix ─ PCA ─ + identity ─ int8 ─┐
-//!                  └─ counts ─ −log p ─ query weights ────────────────────────────────────────────┴ StaticTable
+//!                  └─ counts ─ idf ─ query weights ────────────────────────────────────────────────┴ StaticTable
 //! ```
 //!
 //! * **Two views of a token.** Alone, a token shows what it means by itself; in context, what it means in use. Both are
@@ -15,7 +15,7 @@
 //!   the budget goes to the whole vocabulary instead of its most frequent part.
 //! * **Identity.** A fixed random direction per token is mixed in: it lowers the similarity of different tokens and
 //!   leaves that of equal ones, so that an exact match counts for more than a synonym.
-//! * **Weights.** A query token counts by its self-information in the corpus, `−log p`, smoothed; special tokens and
+//! * **Weights.** A query token counts by its inverse document frequency in the corpus, smoothed; special tokens and
 //!   punctuation count nothing.
 //!
 //! After Model2Vec (Tulkens & van Dongen, 2024, <https://github.com/MinishLab/model2vec>), which makes dense models
@@ -73,8 +73,8 @@ impl Default for DistilOptions {
             contexts_per_token: 2,
             max_context_tokens: 128,
             context_budget: 300_000,
-            context_share: 0.5,
-            identity_share: 0.25,
+            context_share: 0.3,
+            identity_share: 0.3,
             weight_power: 1.0,
             batch_tokens: 4096,
             max_query_tokens: 64,

@@ -19,16 +19,19 @@ pub trait TokenStates {
 /// Texts that are collected before they are sorted by length and run.
 const WINDOW: usize = 1024;
 
-/// Sums of unit vectors by token, in context, and how often each token stands in the corpus.
+/// Sums of unit vectors by token, in context, and in how many texts each token stands.
 pub(super) struct Contexts<'a> {
     vocabulary: &'a Vocabulary,
     options: &'a DistilOptions,
-    pub(super) counts: Vec<u64>,
+    /// Texts that hold the token.
+    pub(super) holding: Vec<u64>,
+    /// How often the token was run in context.
     pub(super) seen: Vec<u32>,
     pub(super) sums: Vec<f32>,
     waiting: Vec<Vec<u32>>,
     run: u64,
-    texts: u64,
+    /// Texts of the corpus.
+    pub(super) texts: u64,
 }
 
 impl<'a> Contexts<'a> {
@@ -37,7 +40,7 @@ impl<'a> Contexts<'a> {
         Self {
             vocabulary,
             options,
-            counts: vec![0; len],
+            holding: vec![0; len],
             seen: vec![0; len],
             sums: vec![0.0; len * dim],
             waiting: Vec::new(),
@@ -46,13 +49,16 @@ impl<'a> Contexts<'a> {
         }
     }
 
-    /// Counts the tokens of `text`, and runs it if it shows something new.
+    /// Counts `text` for its tokens, and runs it if it shows something new.
     pub(super) fn add(&mut self, model: &mut dyn TokenStates, text: &str) -> Result<(), DistilError> {
         let encoding = self.vocabulary.tokenizer.encode_fast(text, false);
         let encoding = encoding.map_err(|source| DistilError::Text { text: self.texts, source })?;
         self.texts += 1;
         let ids = encoding.get_ids();
-        ids.iter().for_each(|&id| self.counts[id as usize] += 1);
+        let mut distinct = ids.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        distinct.iter().for_each(|&id| self.holding[id as usize] += 1);
         let ids = &ids[..ids.len().min(self.options.max_context_tokens - 2)];
         let new = ids.iter().any(|&id| self.seen[id as usize] < self.options.contexts_per_token);
         if !new || self.run + ids.len() as u64 + 2 > self.options.context_budget {

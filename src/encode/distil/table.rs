@@ -146,7 +146,7 @@ pub(super) fn build(
         dim,
         rows,
         scales,
-        weights: weights(vocabulary, &contexts.counts, options.weight_power),
+        weights: weights(vocabulary, contexts, options.weight_power),
         max_query_tokens: options.max_query_tokens,
         max_document_tokens: options.max_document_tokens,
         tokenizer: vocabulary.path().to_owned(),
@@ -210,16 +210,19 @@ fn reduce(rows: &[f32], from: usize, to: usize) -> Result<Vec<f32>, DistilError>
     Ok(reduced)
 }
 
-/// `−log p`, add-one smoothed, scaled so that a token never seen has 1; 0 for what is no piece of a word.
-fn weights(vocabulary: &Vocabulary, counts: &[u64], power: f32) -> Vec<f32> {
-    let total: u64 = counts.iter().sum::<u64>() + counts.len() as u64;
-    let rarest = (total as f64).ln();
-    let weight = |(id, &count): (usize, &u64)| match vocabulary.kind(id) {
-        Kind::Piece if rarest > 0.0 => {
-            let information = (total as f64 / (count + 1) as f64).ln() / rarest;
-            (information as f32).powf(power)
-        }
-        _ => 0.0,
+/// Texts that a token is taken to have been in beside those it was in: a token seen once is hardly rarer than one never
+/// seen.
+const SMOOTHING: f64 = 5.0;
+
+/// Inverse document frequency `ln(1 + texts / (holding + 5))` (after Spärck Jones 1972), scaled so that a token never
+/// seen has 1; 0 for what is no piece of a word.
+fn weights(vocabulary: &Vocabulary, contexts: &Contexts<'_>, power: f32) -> Vec<f32> {
+    let texts = contexts.texts as f64;
+    let rarity = |holding: u64| (texts / (holding as f64 + SMOOTHING)).ln_1p();
+    let weight = |(id, &holding): (usize, &u64)| match vocabulary.kind(id) {
+        Kind::Piece if texts > 0.0 => ((rarity(holding) / rarity(0)) as f32).powf(power),
+        Kind::Piece => 1.0,
+        Kind::Punctuation | Kind::Special => 0.0,
     };
-    counts.iter().enumerate().map(weight).collect()
+    contexts.holding.iter().enumerate().map(weight).collect()
 }

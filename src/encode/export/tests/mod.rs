@@ -2,6 +2,7 @@
 
 mod refusals;
 mod running;
+mod sts;
 
 use std::fs;
 use std::path::{Path, PathBuf};
