@@ -6,6 +6,7 @@ mod bad_input;
 mod evaluation;
 mod interruption;
 mod models;
+mod onnx;
 mod schema;
 mod session;
 mod workspace;

@@ -1,0 +1,69 @@
+//! Checkpoints to models to answers, on a checkpoint of a few kilobytes, in pure Rust.
+
+use crate::workspace::{DOCUMENTS, Workspace};
+
+const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/encode/tiny");
+
+/// A model directory made of the tiny checkpoint.
+fn converted(space: &Workspace, name: &str, more: &[&str]) {
+    let arguments = [&["model", "convert", TINY, name, "--json"], more].concat();
+    let told = space.run(&arguments).ok().documents();
+    assert_eq!((&told[0]["kind"], &told[0]["model"]), (&"converted".into(), &name.into()));
+}
+
+#[test]
+fn dense_and_token_models_are_made_indexed_and_searched() {
+    let space = Workspace::new();
+    space.write("docs.jsonl", DOCUMENTS);
+    converted(&space, "dense", &[]);
+    converted(
+        &space,
+        "tokens",
+        &["--head", "tokens", "--dim", "8", "--fit", "docs.jsonl", "--runtime", "rten"],
+    );
+    for (model, storage) in [("dense", "dense_storage"), ("tokens", "token_storage")] {
+        let out = format!("{model}.lateen");
+        space.run(&["index", "docs.jsonl", "--out", &out, "--model", model, "--runtime", "rten"]).ok();
+        let inspected = space.run(&["inspect", &out, "--json"]).ok().documents();
+        assert_ne!(inspected[0]["settings"][storage], "none");
+        let answer = space.run(&["search", &out, "tides", "--runtime", "rten", "--json"]).ok().documents();
+        assert_eq!(answer[0]["hits"].as_array().unwrap().len(), 3);
+        assert_eq!(answer[0]["report"]["runtime"], "rten");
+    }
+    let vectors = space.run(&["encode", "tides", "--model", "dense", "--runtime", "rten"]).ok().documents();
+    assert!(vectors[0]["vector"].is_array());
+    let demanded = ["encode", "tides", "--model", "dense", "--onnxruntime", "nowhere.so"];
+    space.run(&demanded).fails(2, &["nowhere.so", "lateen runtime install"]);
+}
+
+#[test]
+fn hits_and_documents_are_reranked() {
+    let space = Workspace::indexed();
+    converted(&space, "judge", &["--head", "cross-encoder"]);
+    // The checkpoint's configuration leaves its two labels unsaid.
+    let config = std::fs::read_to_string(space.path("judge/config.json")).unwrap();
+    space.write("judge/config.json", config.replacen('{', r#"{"id2label": {"0": "no", "1": "yes"},"#, 1));
+    let hits = space.run(&["search", "ix", "tides", "--format", "jsonl"]).ok();
+    let judge = ["rerank", "--model", "judge", "--runtime", "rten"];
+    let told =
+        space.run_with(&[&judge[..], &["--judge", "2", "--json"]].concat(), &hits.out).ok().documents();
+    let rows = told[0]["hits"].as_array().unwrap();
+    let judged: Vec<bool> = rows.iter().map(|row| row["judged"].as_bool().unwrap()).collect();
+    assert_eq!(judged, [true, true, false]);
+    assert!(rows[0]["score"].as_f64() >= rows[1]["score"].as_f64());
+    let given = ["--documents", "docs.jsonl", "--query", "tides", "-k", "1", "--format", "trec"];
+    let run = space.run(&[&judge[..], &given].concat()).ok();
+    assert_eq!(run.out.lines().count(), 1);
+    space.run(&[&judge[..], &["--documents", "docs.jsonl", "--query", " "]].concat()).fails(2, &["empty"]);
+}
+
+#[test]
+fn heads_and_options_must_agree() {
+    let space = Workspace::new();
+    space.run(&["model", "convert", TINY, TINY]).fails(2, &[]);
+    space.run(&["model", "convert", TINY, "x", "--dim", "8"]).fails(2, &["--fit"]);
+    space.write("docs.jsonl", DOCUMENTS);
+    space
+        .run(&["model", "convert", TINY, "x", "--dim", "8", "--fit", "docs.jsonl"])
+        .fails(2, &["--head tokens"]);
+}
