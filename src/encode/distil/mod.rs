@@ -54,7 +54,7 @@ pub struct DistilOptions {
     pub context_share: f32,
     /// The share of a vector's squared length that is its token's own random direction, in `0..1`.
     pub identity_share: f32,
-    /// Query weights are raised to this power.
+    /// Query weights are raised to this power: more than 1 makes frequent tokens count less still.
     pub weight_power: f32,
     /// Tokens per run of the model.
     pub batch_tokens: usize,
@@ -75,7 +75,7 @@ impl Default for DistilOptions {
             context_budget: 300_000,
             context_share: 0.3,
             identity_share: 0.3,
-            weight_power: 1.0,
+            weight_power: 1.3,
             batch_tokens: 4096,
             max_query_tokens: 64,
             max_document_tokens: 512,

@@ -124,14 +124,20 @@ fn projection(directory: &Path) -> Result<Projection, ExportError> {
     }
 }
 
+/// What the graph turned out to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) pooling: Pooling,
+    pub(super) dim: usize,
+    pub(super) max_tokens: usize,
+}
+
 /// Writes everything but the graph into `target`.
 pub(super) fn write(
     source: &Path,
     target: &Path,
     options: &ConvertOptions,
-    pooling: Pooling,
-    dim: usize,
-    max_tokens: usize,
+    shape: Shape,
 ) -> Result<(), ExportError> {
     for name in COPIED {
         let from = source.join(name);
@@ -140,9 +146,9 @@ pub(super) fn write(
         }
     }
     match options.head {
-        Head::Dense => write_dense(source, target, pooling, dim, max_tokens),
-        Head::Tokens => write_tokens(target, options, max_tokens),
-        Head::CrossEncoder => write_lengths(target, max_tokens),
+        Head::Dense => write_dense(source, target, shape),
+        Head::Tokens => write_tokens(target, options, shape.max_tokens),
+        Head::CrossEncoder => write_lengths(target, shape.max_tokens),
     }
 }
 
@@ -151,14 +157,8 @@ fn write_lengths(target: &Path, max_tokens: usize) -> Result<(), ExportError> {
     write_json(&target.join("sentence_bert_config.json"), &lengths)
 }
 
-fn write_dense(
-    source: &Path,
-    target: &Path,
-    pooling: Pooling,
-    dim: usize,
-    max_tokens: usize,
-) -> Result<(), ExportError> {
-    write_lengths(target, max_tokens)?;
+fn write_dense(source: &Path, target: &Path, shape: Shape) -> Result<(), ExportError> {
+    write_lengths(target, shape.max_tokens)?;
     let module = |idx: usize, path: &str, kind: &str| {
         let kind = format!("sentence_transformers.models.{kind}");
         json!({ "idx": idx, "name": idx.to_string(), "path": path, "type": kind })
@@ -172,9 +172,9 @@ fn write_dense(
     let folder = target.join("1_Pooling");
     fs::create_dir_all(&folder).map_err(|source| ExportError::Io { path: folder.clone(), source })?;
     let config = json!({
-        "word_embedding_dimension": dim,
-        "pooling_mode_cls_token": pooling == Pooling::Cls,
-        "pooling_mode_mean_tokens": pooling == Pooling::Mean,
+        "word_embedding_dimension": shape.dim,
+        "pooling_mode_cls_token": shape.pooling == Pooling::Cls,
+        "pooling_mode_mean_tokens": shape.pooling == Pooling::Mean,
         "pooling_mode_max_tokens": false,
         "pooling_mode_mean_sqrt_len_tokens": false,
     });

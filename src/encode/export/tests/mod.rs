@@ -1,5 +1,6 @@
 //! Exported models against PyTorch's answers (`tests/fixtures/encode/make.py`), and what cannot be exported.
 
+mod modules;
 mod refusals;
 mod running;
 mod sts;

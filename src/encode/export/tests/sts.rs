@@ -53,7 +53,7 @@ fn minilm_dense_reaches_its_published_sts_score() {
     let target = tempfile::tempdir().unwrap();
     let made = convert(&source, target.path(), &ConvertOptions::new(Head::Dense)).unwrap();
     let tokenizer = minilm_tokenizer(&source, made.max_tokens);
-    let file = fs::File::open(data.join("pairs/stsb-en/test.jsonl.gz")).unwrap();
+    let file = File::open(data.join("pairs/stsb-en/test.jsonl.gz")).unwrap();
     let (mut texts, mut scores) = (Vec::new(), Vec::new());
     for line in BufReader::new(flate2::read::MultiGzDecoder::new(file)).lines() {
         let pair: Value = serde_json::from_str(&line.unwrap()).unwrap();
