@@ -130,6 +130,8 @@ impl Output {
 
     /// A terminal that went away is no reason to fail.
     fn say(&mut self, text: impl Display) {
+        // What was said before comes before.
+        let _ = self.out.flush();
         let _ = writeln!(self.err, "{text}");
     }
 }

@@ -5,20 +5,27 @@ use anyhow::Context as _;
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// Builds `lateen` and returns where it is.
-pub fn lateen(release: bool) -> anyhow::Result<PathBuf> {
+/// Builds the release binary and returns where it is.
+pub fn release() -> anyhow::Result<PathBuf> {
+    lateen(&["build", "--package", "lateen-cli", "--release"])
+}
+
+/// Builds all tests, and the binary with them: the dependencies then have the features that the tests run with, and
+/// are built once.
+pub fn tests() -> anyhow::Result<PathBuf> {
+    lateen(&["test", "--workspace", "--no-run"])
+}
+
+fn lateen(arguments: &[&str]) -> anyhow::Result<PathBuf> {
     let mut command = process::cargo();
-    command.args(["build", "--package", "lateen-cli", "--message-format", "json-render-diagnostics"]);
-    if release {
-        command.arg("--release");
-    }
-    let messages = process::read(&mut command)?;
+    let messages =
+        process::read(command.args(arguments).args(["--message-format", "json-render-diagnostics"]))?;
     messages.lines().filter_map(executable).next_back().context("cargo built no binary `lateen`")
 }
 
 fn executable(line: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
-    (message["target"]["name"] == "lateen").then_some(())?;
+    (message["target"]["name"] == "lateen" && message["profile"]["test"] == false).then_some(())?;
     message["executable"].as_str().map(PathBuf::from)
 }
 
@@ -39,9 +46,14 @@ mod tests {
 
     #[test]
     fn the_binary_is_found_in_cargos_messages() {
-        let library = r#"{"reason":"compiler-artifact","target":{"name":"lateen"},"executable":null}"#;
-        let binary = r#"{"reason":"compiler-artifact","target":{"name":"lateen"},"executable":"/t/lateen"}"#;
-        assert_eq!(executable(library), None);
+        let message = |test: bool, executable: &str| {
+            format!(
+                r#"{{"target":{{"name":"lateen"}},"profile":{{"test":{test}}},"executable":{executable}}}"#
+            )
+        };
+        let (library, tests) = (message(false, "null"), message(true, "\"/t/lateen-0\""));
+        let binary = &message(false, "\"/t/lateen\"");
+        assert_eq!((executable(&library), executable(&tests)), (None, None));
         assert_eq!(executable(binary), Some("/t/lateen".into()));
         assert_eq!(executable("warning: text"), None);
     }

@@ -25,7 +25,7 @@ impl Demo {
     /// Builds, indexes, searches.
     pub fn run(self) -> anyhow::Result<()> {
         say("building the release binary");
-        let lateen = build::lateen(true)?;
+        let lateen = build::release()?;
         let home = build::target_directory()?.join("demo");
         std::fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
         let index = home.join("sample.lateen");

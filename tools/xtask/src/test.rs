@@ -46,7 +46,7 @@ impl Test {
 
     /// What cannot be fetched is said aloud, and the tests that need it skip.
     fn fetch(&self) -> anyhow::Result<Option<std::path::PathBuf>> {
-        let lateen = build::lateen(false)?;
+        let lateen = build::tests()?;
         match fetch::onnxruntime(&lateen) {
             Ok(path) => say(format_args!("ONNX Runtime: {}", path.display())),
             Err(error) => say(format_args!("WITHOUT ONNX Runtime, tests that need it will skip: {error:#}")),
