@@ -108,14 +108,13 @@ impl Index {
     }
 
     fn create_options(&self) -> CreateOptions {
-        let mut options = CreateOptions::default();
-        options.token_storage = self.bits.map(Bits::storage);
-        options.dense_storage = self.dense.map(Dense::storage);
-        options.store_documents = !self.no_store;
-        if let Some(seed) = self.seed {
-            options.seed = seed;
+        let defaults = CreateOptions::default();
+        CreateOptions {
+            token_storage: self.bits.map(Bits::storage),
+            dense_storage: self.dense.map(Dense::storage),
+            store_documents: !self.no_store,
+            seed: self.seed.unwrap_or(defaults.seed),
         }
-        options
     }
 
     /// An index keeps the settings it was made with.

@@ -108,10 +108,7 @@ impl Rerank {
     }
 
     fn options(&self) -> RerankOptions {
-        let mut options = RerankOptions::default();
-        options.top = self.judge as usize;
-        options.time_budget = self.time_budget;
-        options
+        RerankOptions { top: self.judge as usize, time_budget: self.time_budget, ..RerankOptions::default() }
     }
 
     fn tasks(&self) -> anyhow::Result<Vec<Task>> {

@@ -47,9 +47,8 @@ impl Lateen {
         options: SearchOptions,
     ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("making a temporary folder")?;
-        let mut create = CreateOptions::default();
-        create.token_storage = bits.map(Bits::storage);
-        create.store_documents = false;
+        let token_storage = bits.map(Bits::storage);
+        let create = CreateOptions { token_storage, store_documents: false, ..CreateOptions::default() };
         let retriever = Retriever::create(&folder.path().join("index"), model.load()?, &create)?;
         let start = Instant::now();
         let mut documents = Source::open(&collection.corpus, ReadOptions::default())?;
