@@ -44,8 +44,12 @@ const METRICS: [Metric; 2] = [Metric::at(Measure::Ndcg, 10), Metric::at(Measure:
 
 /// Prints the named columns of `rows` as a Markdown table.
 pub fn print_table(rows: &[serde_json::Value], columns: &[&str]) {
-    println!("| {} |
-|{}", columns.join(" | "), "---|".repeat(columns.len()));
+    println!(
+        "| {} |
+|{}",
+        columns.join(" | "),
+        "---|".repeat(columns.len())
+    );
     for row in rows {
         let cells = columns.iter().map(|&column| match &row[column] {
             serde_json::Value::Number(number) => format!("{:.4}", number.as_f64().unwrap_or(f64::NAN)),

@@ -16,5 +16,5 @@ pub(super) fn load(options: &ModelOptions) -> Result<StaticTokens, EncodeError> 
         weights: Cow::Borrowed(WEIGHTS),
         tokenizer: Cow::Borrowed(TOKENIZER),
     };
-    StaticTokens::new(files, "bundled", options)
+    StaticTokens::new(files, "lateen-static-en", options)
 }

@@ -197,8 +197,8 @@ impl std::fmt::Debug for CrossEncoder {
 }
 
 fn labels(directory: &ModelDirectory, config: &Config) -> Result<usize, EncodeError> {
-    // A configuration without labels is a regression: one score.
-    match config.num_labels.or(config.id2label.as_ref().map(Map::len)).unwrap_or(1) {
+    // A configuration that names no labels means two, as in transformers.
+    match config.num_labels.or(config.id2label.as_ref().map(Map::len)).unwrap_or(2) {
         labels @ 1..=2 => Ok(labels),
         labels => Err(EncodeError::Field {
             path: directory.path("config.json"),
