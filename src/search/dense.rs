@@ -14,7 +14,7 @@ use crate::types::{Hit, Score};
 ///
 /// * `query`: `dim` finite numbers. For vectors of length 1 the score is the cosine, in `[-1, 1]` up to
 ///   the rounding of the storage; larger is better.
-/// * Segments with a graph are searched by a beam of [`SearchOptions::ef_search`] (Malkov & Yashunin,
+/// * Segments with a graph are searched by a beam of [`SearchOptions`]'s `ef_search` (Malkov & Yashunin,
 ///   "HNSW", TPAMI 2020, arXiv:1603.09320), others, and all under [`PlanChoice::Exact`], by scanning.
 /// * Cost: `documents · dim` for a scan, about `ef · log(documents) · m · dim` for a graph.
 ///

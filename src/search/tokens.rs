@@ -18,7 +18,7 @@ use crate::types::{DocId, Hit, Score, TokenMatrix};
 /// * Returns at most `k` hits, best first; exactly `min(k, live documents with tokens)` under the
 ///   exact plan, and as many under the two-stage plan whenever its shortlist reaches that far.
 ///   Larger scores are better.
-/// * Cost: see the [module](self).
+/// * Cost: see [the room](crate::search).
 ///
 /// # Errors
 /// [`SearchError::DimensionMismatch`] if `query` has not the index's dimension,

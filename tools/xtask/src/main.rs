@@ -7,6 +7,7 @@ mod build;
 mod demo;
 mod fetch;
 mod process;
+mod tables;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,8 @@ struct Xtask {
 enum Command {
     /// Build the release binary, index the sample corpus, and search it
     Demo(demo::Demo),
+    /// Write the README's tables from the records of the benches
+    Tables(tables::Tables),
     /// Fetch what the tests need, then run every test
     Test(test::Test),
 }
@@ -30,6 +33,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Xtask::parse().command {
         Command::Demo(demo) => demo.run(),
+        Command::Tables(tables) => tables.run(),
         Command::Test(test) => test.run(),
     }
 }

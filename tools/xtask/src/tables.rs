@@ -1,0 +1,191 @@
+//! `cargo xtask tables`: the README's tables, from the files under `benches/record/`.
+
+use crate::process::root;
+use anyhow::Context;
+use clap::Args;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// Writes the tables of README.md from the records of the benches.
+#[derive(Debug, Args)]
+pub struct Tables {
+    /// Change nothing; fail if a table is not what its record says
+    #[arg(long)]
+    check: bool,
+}
+
+impl Tables {
+    /// Puts each table between its marks.
+    pub fn run(self) -> anyhow::Result<()> {
+        let readme = root().join("README.md");
+        let old = std::fs::read_to_string(&readme).context("README.md")?;
+        let new = filled(&old, &root().join("benches/record"))?;
+        if self.check {
+            anyhow::ensure!(old == new, "README.md differs from benches/record/: run `cargo xtask tables`");
+        } else if old != new {
+            std::fs::write(&readme, new)?;
+        }
+        Ok(())
+    }
+}
+
+/// `text` with every block between `<!-- record NAME -->` and `<!-- end -->` made anew.
+fn filled(text: &str, records: &Path) -> anyhow::Result<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("<!-- record ") {
+        let (name, after) = after.split_once(" -->\n").context("a record mark without its end")?;
+        let (_, after) = after.split_once("<!-- end -->").context("a record without `<!-- end -->`")?;
+        let file = records.join(format!("{name}.json"));
+        let record = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let table = table(&serde_json::from_str(&record)?).with_context(|| file.display().to_string())?;
+        write!(out, "{before}<!-- record {name} -->\n{table}<!-- end -->")?;
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn table(record: &Value) -> anyhow::Result<String> {
+    let text = |key: &str| record[key].as_str().unwrap_or("not recorded").to_owned();
+    let number = |key: &str| record[key].as_u64().unwrap_or(0);
+    Ok(match record["bench"].as_str().unwrap_or("kernel") {
+        "search" => format!(
+            "{}\n*{}, {} documents, {} tokens of {} dimensions, {} queries, k = {}; {}, {}, commit {}.*\n",
+            rows(&record["rows"], SEARCH),
+            text("collection"),
+            number("documents"),
+            number("tokens"),
+            number("dim"),
+            number("queries"),
+            number("k"),
+            text("cpu"),
+            text("kernel"),
+            text("commit"),
+        ),
+        "open" => format!(
+            "{}\n*{}, commit {}.*\n",
+            rows(&Value::Array(vec![record.clone()]), OPEN),
+            text("cpu"),
+            text("commit")
+        ),
+        "encode" => format!(
+            "{}\n*{} documents of {}; {}, commit {}.*\n",
+            rows(&record["rows"], ENCODE),
+            number("texts"),
+            text("collection"),
+            text("cpu"),
+            text("commit")
+        ),
+        "quality" => rows(&record["rows"], QUALITY),
+        "kernel" => format!(
+            "{}\n*32 query tokens × 1,000 documents × 300 tokens (codes: 180), 128 dimensions, one thread; {}, commit {}.*\n",
+            rows(&best_kernels(record), KERNEL),
+            text("cpu"),
+            text("commit")
+        ),
+        other => anyhow::bail!("there is no table for the bench {other:?}"),
+    })
+}
+
+/// A column: its head, the key of its value, and how many decimals it has.
+type Column = (&'static str, &'static str, usize);
+
+const SEARCH: &[Column] = &[
+    ("tokens as", "storage", 0),
+    ("plan", "plan", 0),
+    ("nDCG@10", "ndcg@10", 4),
+    ("recall@100 of exact float", "recall@100_vs_float", 3),
+    ("recall@100 of a scan", "recall@100_vs_scan", 3),
+    ("ms p50", "ms_p50", 1),
+    ("ms p95", "ms_p95", 1),
+    ("bytes/token", "bytes_per_token", 1),
+    ("build s", "build_seconds", 1),
+];
+const OPEN: &[Column] = &[
+    ("documents", "documents", 0),
+    ("tokens", "tokens", 0),
+    ("bytes", "bytes", 0),
+    ("open, ms", "open_ms_median", 2),
+    ("heap grown, KiB", "own_memory_grown_kib", 0),
+    ("resident grown, KiB", "resident_memory_grown_kib", 0),
+];
+const ENCODE: &[Column] = &[
+    ("model", "model", 0),
+    ("runtime", "runtime", 0),
+    ("threads (0: all)", "threads", 0),
+    ("documents/s", "documents_per_second", 0),
+    ("token vectors/s", "rows_per_second", 0),
+];
+const QUALITY: &[Column] = &[
+    ("system", "system", 0),
+    ("collection", "collection", 0),
+    ("nDCG@10", "ndcg@10", 4),
+    ("Recall@100", "recall@100", 4),
+    ("command", "command", 0),
+];
+const KERNEL: &[Column] = &[
+    ("kernel", "kernel", 0),
+    ("instruction set", "isa", 0),
+    ("Gop/s", "gop_per_second", 0),
+    ("of the core's peak, %", "percent", 0),
+];
+
+/// The MaxSim kernels on the best instruction set.
+fn best_kernels(record: &Value) -> Value {
+    let kernels = record["kernels"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let best = kernels.last().map(|kernel| kernel["isa"].clone());
+    let rows = kernels.iter().filter(|kernel| Some(&kernel["isa"]) == best.as_ref()).filter_map(|kernel| {
+        let mut kernel = kernel.clone();
+        let share = kernel["share_of_peak"].as_f64()?;
+        kernel["percent"] = Value::from(share * 100.0);
+        Some(kernel)
+    });
+    Value::Array(rows.collect())
+}
+
+fn rows(rows: &Value, columns: &[Column]) -> String {
+    let mut out = format!("| {} |\n|{}\n", heads(columns).join(" | "), "---|".repeat(columns.len()));
+    for row in rows.as_array().map(Vec::as_slice).unwrap_or_default() {
+        let cells: Vec<String> = columns.iter().map(|column| cell(&row[column.1], column.2)).collect();
+        out.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    out
+}
+
+fn heads(columns: &[Column]) -> Vec<&'static str> {
+    columns.iter().map(|column| column.0).collect()
+}
+
+fn cell(value: &Value, decimals: usize) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => format!("{:.decimals$}", number.as_f64().unwrap_or(f64::NAN)),
+        _ => "–".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_says_what_the_records_say() {
+        Tables { check: true }.run().unwrap();
+    }
+
+    #[test]
+    fn a_changed_figure_is_found_and_mended() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = r#"{"bench":"quality","rows":[{"system":"s","collection":"c","ndcg@10":0.5}]}"#;
+        std::fs::write(folder.path().join("q.json"), record).unwrap();
+        let text = "before\n<!-- record q -->\n| nDCG@10 | 0.9 |\n<!-- end -->\nafter\n";
+        let new = filled(text, folder.path()).unwrap();
+        assert!(new.contains("| s | c | 0.5000 | – | – |") && !new.contains("0.9"), "{new}");
+        assert!(new.starts_with("before\n<!-- record q -->\n") && new.ends_with("<!-- end -->\nafter\n"));
+        assert_eq!(filled(&new, folder.path()).unwrap(), new);
+        assert!(filled("<!-- record none -->\n<!-- end -->", folder.path()).is_err());
+        assert!(filled("<!-- record q -->\n", folder.path()).is_err());
+    }
+}
