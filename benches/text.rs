@@ -21,6 +21,13 @@ use support::Quality;
 
 const ROUNDS: usize = 3;
 const K: usize = 100;
+const COLUMNS: [&str; 5] = [
+    "corpus_documents_per_second",
+    "bm25_documents_per_second",
+    "bm25_queries_per_second",
+    "evaluated_queries_per_second",
+    "bm25_ndcg@10",
+];
 
 fn main() -> anyhow::Result<()> {
     let mut named = std::collections::HashMap::new();
@@ -62,7 +69,7 @@ fn main() -> anyhow::Result<()> {
         "evaluated_queries_per_second": queries.len() as f64 / fastest[3],
         "bm25_ndcg@10": measured[0], "bm25_recall@100": measured[1],
     });
-    println!("{}", serde_json::to_string_pretty(&record)?);
+    support::print_table(std::slice::from_ref(&record), &COLUMNS);
     if let Some(file) = named.get("--json") {
         std::fs::write(file, serde_json::to_string_pretty(&record)? + "\n")?;
     }
