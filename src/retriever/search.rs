@@ -7,8 +7,9 @@ use rayon::prelude::*;
 use super::{Answer, AnswerReport, Error, Explanation, Found, Retriever, TokenMatch};
 use crate::corpus::Document;
 use crate::index::Snapshot;
-use crate::search::{SearchOptions, SearchOutcome, explain, search_dense, search_tokens};
-use crate::types::{EncodedTokens, Hit, normalize};
+use crate::kernel::Isa;
+use crate::search::{Explainer, SearchOptions, SearchOutcome, search_dense, search_tokens};
+use crate::types::{DocId, EncodedTokens, Hit, normalize};
 use lateen_index_format::StoredDocument;
 
 impl Retriever {
@@ -35,7 +36,8 @@ impl Retriever {
             return Err(Error::EmptyQuery);
         }
         let outcome = search_tokens(&snapshot, encoded.matrix.view(), options)?;
-        self.answer(&snapshot, outcome, encode_nanos, Some((&encoded, options)))
+        let explainer = Explainer::new(&snapshot, encoded.matrix.view(), options.isa)?;
+        self.answer(&snapshot, outcome, encode_nanos, Some((&encoded, explainer)))
     }
 
     /// [`Retriever::search`] for many queries, in parallel over queries, each on one thread.
@@ -58,7 +60,8 @@ impl Retriever {
             return Err(Error::EmptyQuery);
         }
         let stored = snapshot.stored(doc)?;
-        let matches = self.matches(&snapshot, doc, stored.as_ref(), (&encoded, &SearchOptions::default()))?;
+        let mut explainer = Explainer::new(&snapshot, encoded.matrix.view(), Isa::detect())?;
+        let matches = self.matches(doc, stored.as_ref(), (&encoded, &mut explainer))?;
         let score = matches.iter().map(|found| found.contribution).sum();
         Ok(Explanation { id: id.to_owned(), score, matches })
     }
@@ -85,10 +88,13 @@ impl Retriever {
         snapshot: &Snapshot,
         outcome: SearchOutcome,
         encode_nanos: u64,
-        query: Option<(&EncodedTokens, &SearchOptions)>,
+        mut query: Option<(&EncodedTokens, Explainer<'_>)>,
     ) -> Result<Answer, Error> {
         let start = Instant::now();
-        let hits = outcome.hits.iter().zip(1..).map(|(hit, rank)| self.found(snapshot, hit, rank, query));
+        let hits = outcome.hits.iter().zip(1..).map(|(hit, rank)| {
+            let query = query.as_mut().map(|(tokens, explainer)| (*tokens, explainer));
+            self.found(snapshot, hit, rank, query)
+        });
         let hits = hits.collect::<Result<Vec<Found>, Error>>()?;
         let report = AnswerReport {
             encode_nanos,
@@ -104,11 +110,11 @@ impl Retriever {
         snapshot: &Snapshot,
         hit: &Hit,
         rank: usize,
-        query: Option<(&EncodedTokens, &SearchOptions)>,
+        query: Option<(&EncodedTokens, &mut Explainer<'_>)>,
     ) -> Result<Found, Error> {
         let document = snapshot.stored(hit.doc)?;
         let matches = match (query, &document) {
-            (Some(query), Some(stored)) => self.matches(snapshot, hit.doc, Some(stored), query)?,
+            (Some(query), Some(stored)) => self.matches(hit.doc, Some(stored), query)?,
             _ => Vec::new(),
         };
         let id = snapshot.external_id(hit.doc)?.to_owned();
@@ -118,12 +124,11 @@ impl Retriever {
     /// Pairs rows of the query with rows of the document, and rows with places in their texts.
     fn matches(
         &self,
-        snapshot: &Snapshot,
-        doc: crate::types::DocId,
+        doc: DocId,
         stored: Option<&StoredDocument>,
-        (query, options): (&EncodedTokens, &SearchOptions),
+        (query, explainer): (&EncodedTokens, &mut Explainer<'_>),
     ) -> Result<Vec<TokenMatch>, Error> {
-        let rows = explain(snapshot, query.matrix.view(), doc, options.isa)?;
+        let rows = explainer.explain(doc)?;
         let spans = match stored {
             Some(stored) => self.model.document_spans(&full_text(stored))?,
             None => Vec::new(),

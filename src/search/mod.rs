@@ -35,7 +35,7 @@ mod top;
 
 pub use dense::search_dense;
 pub use error::SearchError;
-pub use explain::{RowMatch, explain};
+pub use explain::{Explainer, RowMatch, explain};
 pub use options::{PlanChoice, SearchOptions};
 pub use plan::Plan;
 pub use report::{SearchOutcome, SearchReport, StageReport};

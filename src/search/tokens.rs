@@ -9,8 +9,8 @@ use super::residual::Residual;
 use super::top;
 use super::{SearchError, SearchOptions, SearchOutcome, SearchReport};
 use crate::index::{RawReader, RawRows, Segment, Snapshot};
-use crate::kernel::{Isa, QueryF32};
-use crate::types::{DocId, Hit, Score, TokenMatrix};
+use crate::kernel::QueryF32;
+use crate::types::{Hit, Score, TokenMatrix};
 
 /// Finds the best documents by late interaction, `Σᵢ maxⱼ ⟨qᵢ, dⱼ⟩`.
 ///
@@ -39,7 +39,7 @@ pub fn search_tokens(
     pool.install(|| search_on_this_pool(snapshot, query, options))
 }
 
-fn check(snapshot: &Snapshot, query: TokenMatrix<'_>) -> Result<(), SearchError> {
+pub(super) fn check(snapshot: &Snapshot, query: TokenMatrix<'_>) -> Result<(), SearchError> {
     let index = snapshot.settings().token_dim as usize;
     if index == 0 {
         return Err(SearchError::NotStored { what: "token vectors" });
@@ -165,29 +165,4 @@ fn score_all(
     let tokens = scored.iter().map(|(_, tokens)| tokens).sum();
     let hits = scored.into_iter().filter(|&(_, tokens)| tokens > 0).map(|(hit, _)| hit).collect();
     Ok((hits, tokens))
-}
-
-/// All query-row × document-row products of one document, `[document rows, stride]`.
-pub(super) fn token_scores(
-    snapshot: &Snapshot,
-    query: TokenMatrix<'_>,
-    doc: DocId,
-    isa: Isa,
-) -> Result<(Vec<f32>, usize), SearchError> {
-    check(snapshot, query)?;
-    let (at, local) = snapshot.segment_of(doc)?;
-    let segment = &snapshot.segments()[at];
-    if !segment.is_live(local) {
-        return Err(SearchError::NoSuchDocument { doc: doc.0 });
-    }
-    let Some(raw) = segment.reader().raw()? else {
-        return Residual::prepare(segment, query, isa)?.token_scores(local);
-    };
-    let rows: Vec<f32> = match raw.document(local)? {
-        RawRows::F32(rows) => rows.to_vec(),
-        RawRows::F16(rows) => rows.iter().map(|x| x.to_f32()).collect(),
-    };
-    let products =
-        rows.chunks_exact(query.dim()).flat_map(|row| query.iter().map(|q| crate::kernel::dot(isa, q, row)));
-    Ok((products.collect(), query.rows()))
 }
