@@ -202,5 +202,5 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ExportError> {
     serde_json::from_str(&text).map_err(|source| ExportError::Json { path: path.to_owned(), source })
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "onnxruntime", feature = "rten")))]
 mod tests;
