@@ -142,6 +142,7 @@ impl Index {
             settings: settings.clone(),
             model: model.clone(),
             segments: Vec::new(),
+            tuning: None,
         };
         writer::publish_manifest(&*directory, &manifest)?;
         Self::open_in(directory, options)

@@ -33,6 +33,7 @@ pub use codec::{CodecOptions, ResidualCodec, TokenCodes};
 pub use error::QuantError;
 pub use kmeans::{KMeans, KMeansOptions, spherical_kmeans};
 pub use packing::{pack, row_bytes, unpack};
+pub(crate) use random::SplitMix64;
 pub use rotation::Rotation;
 pub use rows::TokenRows;
 pub use scales::scale_table;
