@@ -12,6 +12,7 @@ mod answer;
 mod create;
 mod error;
 mod search;
+mod tune;
 mod write;
 
 use std::path::Path;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub use answer::{Answer, AnswerReport, Explanation, Found, TokenMatch};
 pub use create::{CreateOptions, ModelSource};
 pub use error::{Error, ErrorKind};
+pub use tune::TuneWatch;
 pub use write::{AddReport, Flow, Progress, RetrieverWriter, WriteOptions};
 
 use crate::encode::Model;

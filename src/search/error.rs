@@ -31,6 +31,12 @@ pub enum SearchError {
         /// How the tokens are stored.
         storage: &'static str,
     },
+    /// Ask for a share above 0 and at most 1, or `exact`.
+    #[error("a recall is a number above 0 and at most 1, or `exact`, not {found}")]
+    Recall {
+        /// What was asked for.
+        found: String,
+    },
     /// There is no live document of that number in the snapshot.
     #[error("the snapshot has no document {doc}")]
     NoSuchDocument {

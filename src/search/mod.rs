@@ -31,10 +31,12 @@ mod first_stage;
 mod graph;
 mod options;
 mod plan;
+mod recall;
 mod report;
 mod residual;
 mod tokens;
 mod top;
+mod tune;
 
 pub use dense::search_dense;
 pub use effort::Effort;
@@ -43,8 +45,13 @@ pub use explain::{Explainer, RowMatch, explain};
 pub use filter::{Condition, Filter};
 pub use options::{PlanChoice, SearchOptions};
 pub use plan::Plan;
+pub use recall::{EffortSource, Evidence, Recall};
 pub use report::{SearchOutcome, SearchReport, StageReport};
 pub use tokens::search_tokens;
+pub use tune::{
+    ExactAnswers, FEWEST_DOCUMENTS, MeasuredRecall, PseudoQueries, StoredTokens, TuneOptions, TuneProgress,
+    TuningState, measure_recall, tune,
+};
 
 #[cfg(test)]
 mod tests;

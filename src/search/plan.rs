@@ -57,7 +57,7 @@ pub(super) struct Shape {
 }
 
 /// Cost of walking one posting, in units of scoring one token of a document.
-const POSTING: f64 = 0.06;
+pub(super) const POSTING: f64 = 0.06;
 
 /// Chooses the plan for one segment and says why. Costs are in units of scoring one document token.
 pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, String), SearchError> {

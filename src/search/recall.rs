@@ -121,9 +121,14 @@ impl fmt::Display for EffortSource {
             Self::Given => f.write_str("effort as given; its recall was not measured"),
             Self::Measured(evidence) => evidence.fmt(f),
             Self::Outdated(evidence) => {
-                write!(f, "{evidence}, when the index was less than half as large; `lateen tune` measures again")
+                write!(
+                    f,
+                    "{evidence}, when the index was less than half as large; `lateen tune` measures again"
+                )
             }
-            Self::NotTuned => f.write_str("default effort: this index is not tuned; `lateen tune` measures it"),
+            Self::NotTuned => {
+                f.write_str("default effort: this index is not tuned; `lateen tune` measures it")
+            }
             Self::NotReached => f.write_str("no effort short of a scan was measured to reach this recall"),
         }
     }
@@ -144,7 +149,14 @@ impl fmt::Display for Evidence {
 }
 
 /// The options with what [`SearchOptions::recall`] asks for made explicit.
-pub(super) fn resolve(snapshot: &Snapshot, options: &SearchOptions) -> (SearchOptions, EffortSource) {
+///
+/// `allowed` documents pass the filter. The best `k` of them are some of the best `k · documents / allowed` of all, if
+/// the filter has nothing to do with the query: so many must be found.
+pub(super) fn resolve(
+    snapshot: &Snapshot,
+    options: &SearchOptions,
+    allowed: u64,
+) -> (SearchOptions, EffortSource) {
     let scan = |source| (SearchOptions { plan: PlanChoice::Exact, ..options.clone() }, source);
     if options.plan == PlanChoice::Exact {
         return scan(EffortSource::Exact);
@@ -158,7 +170,9 @@ pub(super) fn resolve(snapshot: &Snapshot, options: &SearchOptions) -> (SearchOp
     let Some(tuning) = snapshot.tuning() else {
         return (options.clone(), EffortSource::NotTuned);
     };
-    let Some((effort, evidence)) = measured(tuning, options.k, options.recall) else {
+    let share = snapshot.documents() as f64 / allowed.max(1) as f64;
+    let k = (options.k as f64 * share.max(1.0)).ceil() as usize;
+    let Some((effort, evidence)) = measured(tuning, k, options.recall) else {
         return scan(EffortSource::NotReached);
     };
     let options = SearchOptions { effort: Some(effort), ..options.clone() };

@@ -44,7 +44,7 @@ pub struct MeasuredRecall {
 }
 
 impl<'a> ExactAnswers<'a> {
-    /// Scans all documents for each query, in parallel over queries. `done` is called after each.
+    /// Scans all documents for each query, in parallel over queries.
     ///
     /// Cost: `queries · corpus tokens` token scores. Keeps `queries · k` document numbers.
     ///
@@ -54,12 +54,10 @@ impl<'a> ExactAnswers<'a> {
         snapshot: &'a Snapshot,
         queries: &'a [TokenMatrixBuf],
         options: &SearchOptions,
-        done: &(dyn Fn() + Sync),
     ) -> Result<Self, SearchError> {
         let options = SearchOptions { plan: PlanChoice::Exact, threads: 1, ..options.clone() };
         let scan = |query: &TokenMatrixBuf| {
             let SearchOutcome { hits, report } = search_tokens(snapshot, query.view(), &options)?;
-            done();
             let bar = hits.last().map_or(Score::saturating(f32::NEG_INFINITY), |hit| hit.score);
             Ok((Answer { documents: hits.iter().map(|hit| hit.doc).collect(), bar }, report.work()))
         };
@@ -84,7 +82,8 @@ impl<'a> ExactAnswers<'a> {
                 return Ok(None);
             }
             let SearchOutcome { hits, report } = search_tokens(self.snapshot, query.view(), &options)?;
-            let right = |hit: &&crate::types::Hit| hit.score >= answer.bar || answer.documents.contains(&hit.doc);
+            let right =
+                |hit: &&crate::types::Hit| hit.score >= answer.bar || answer.documents.contains(&hit.doc);
             let found = hits.iter().filter(right).count().min(answer.documents.len());
             Ok(Some((found as f64 / answer.documents.len() as f64, report.work())))
         };
@@ -124,5 +123,5 @@ pub fn measure_recall(
     queries: &[TokenMatrixBuf],
     options: &SearchOptions,
 ) -> Result<MeasuredRecall, SearchError> {
-    ExactAnswers::find(snapshot, queries, options, &|| ())?.recall_of(options)
+    ExactAnswers::find(snapshot, queries, options)?.recall_of(options)
 }

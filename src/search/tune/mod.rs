@@ -17,9 +17,7 @@ pub use exact_answers::{ExactAnswers, MeasuredRecall, measure_recall};
 pub use pseudo_queries::PseudoQueries;
 pub use stored_tokens::StoredTokens;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use self::sweep::Sweep;
+use self::sweep::{Outcome, Sweep};
 use super::recall::{knobs_of, outdated};
 use super::{PlanChoice, Recall, SearchError, SearchOptions};
 use crate::format::{QuerySource, TokenStorage, TunedTarget, Tuning, WHOLE};
@@ -59,7 +57,7 @@ impl Default for TuneOptions {
 pub struct TuneProgress {
     /// Number of hits at hand.
     pub k: usize,
-    /// Queries answered so far, by scans or with some effort.
+    /// Answers so far: of scans, and of searches with some effort.
     pub answered: u64,
 }
 
@@ -93,40 +91,29 @@ pub fn tune(
     snapshot: &Snapshot,
     queries: &[TokenMatrixBuf],
     options: &TuneOptions,
-    progress: &mut (dyn FnMut(TuneProgress) -> bool + Send),
+    progress: &mut dyn FnMut(TuneProgress) -> bool,
 ) -> Result<Option<Tuning>, SearchError> {
+    let recalls = ascending(options.targets.iter().copied().filter(|&recall| recall < Recall::EXACT));
+    let ks = ascending(options.ks.iter().copied().filter(|&k| k > 0 && u32::try_from(k).is_ok()));
     let mut targets = Vec::new();
-    let mut recalls: Vec<Recall> = options.targets.iter().copied().filter(|&r| r < Recall::EXACT).collect();
-    recalls.sort_unstable();
-    recalls.dedup();
-    let mut ks: Vec<usize> = options.ks.iter().copied().filter(|&k| k > 0 && u32::try_from(k).is_ok()).collect();
-    ks.sort_unstable();
-    ks.dedup();
-    let answered = AtomicU64::new(0);
-    let mut sweep_progress = |k: usize| {
-        let answered = answered.load(Ordering::Relaxed);
-        progress(TuneProgress { k, answered })
-    };
+    let mut answered = 0;
     for k in ks {
+        let mut go_on = || {
+            answered += queries.len() as u64;
+            progress(TuneProgress { k, answered })
+        };
         let search =
             SearchOptions { k, plan: PlanChoice::TwoStage, isa: options.isa, ..SearchOptions::default() };
-        if !sweep_progress(k) {
+        let truth = ExactAnswers::find(snapshot, queries, &search)?;
+        if !go_on() {
             return Ok(None);
         }
-        let count = || {
-            answered.fetch_add(1, Ordering::Relaxed);
-        };
-        let truth = ExactAnswers::find(snapshot, queries, &search, &count)?;
         let mut sweep = Sweep::new(&truth, search);
         for &recall in &recalls {
-            let mut go_on = || {
-                answered.fetch_add(queries.len() as u64, Ordering::Relaxed);
-                sweep_progress(k)
-            };
             match sweep.cheapest(recall, &mut go_on)? {
-                sweep::Outcome::Stopped => return Ok(None),
-                sweep::Outcome::NotReached => {}
-                sweep::Outcome::Found { effort, measured, lower } => targets.push(TunedTarget {
+                Outcome::Stopped => return Ok(None),
+                Outcome::NotReached => {}
+                Outcome::Found { effort, measured, lower } => targets.push(TunedTarget {
                     k: k as u32,
                     recall: recall.millionths(),
                     measured: millionths(measured),
@@ -144,6 +131,13 @@ pub fn tune(
         seed: options.seed,
         targets,
     }))
+}
+
+fn ascending<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<T> = values.collect();
+    values.sort_unstable();
+    values.dedup();
+    values
 }
 
 fn millionths(share: f64) -> u32 {
@@ -175,11 +169,15 @@ impl TuningState {
             snapshot.settings().token_storage,
             TokenStorage::None | TokenStorage::F16 | TokenStorage::F32
         );
+        let large = coded && snapshot.documents() >= FEWEST_DOCUMENTS;
         match snapshot.tuning() {
-            Some(tuning) if coded && outdated(tuning, snapshot) => Self::Outdated,
-            Some(_) if coded => Self::Tuned,
-            _ if coded && snapshot.documents() >= FEWEST_DOCUMENTS => Self::NotTuned,
-            _ => Self::NotNeeded,
+            Some(tuning) if large && outdated(tuning, snapshot) => Self::Outdated,
+            Some(_) => Self::Tuned,
+            None if large => Self::NotTuned,
+            None => Self::NotNeeded,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

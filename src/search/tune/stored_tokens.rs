@@ -15,6 +15,8 @@ pub struct StoredTokens<'a> {
 }
 
 impl<'a> StoredTokens<'a> {
+    /// Prepares to read `segment`, whose vectors have `dim` dimensions.
+    ///
     /// # Errors
     /// [`SearchError::NotStored`] if the index has no token vectors, or what reading the segment runs into.
     pub fn of(segment: &'a Segment, dim: usize) -> Result<Self, SearchError> {

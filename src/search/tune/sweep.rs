@@ -69,8 +69,7 @@ impl<'a> Sweep<'a> {
     /// is bisected in the same way.
     pub(super) fn cheapest(&mut self, recall: Recall, go_on: GoOn<'_>) -> Result<Outcome, SearchError> {
         let mut best = None;
-        let up: &mut dyn Iterator<Item = usize> = &mut (FIRST..NPROBES.len());
-        let down: &mut dyn Iterator<Item = usize> = &mut (0..FIRST).rev();
+        let (up, down) = ((FIRST..NPROBES.len()).collect::<Vec<_>>(), (0..FIRST).rev().collect());
         for direction in [up, down] {
             for at in direction {
                 let Some(found) = self.shortest(NPROBES[at], recall, go_on)? else {
@@ -102,8 +101,7 @@ impl<'a> Sweep<'a> {
     /// The shortest shortlist that reaches `recall` with `nprobe` centroids per query token, if one does.
     fn shortest(&mut self, nprobe: usize, recall: Recall, go_on: GoOn<'_>) -> Tried<Option<(Effort, Trial)>> {
         let k = self.options.k;
-        let effort =
-            |at: usize| Effort { nprobe, candidates: k * MULTIPLES[at], margin: f32::INFINITY };
+        let effort = |at: usize| Effort { nprobe, candidates: k * MULTIPLES[at], margin: f32::INFINITY };
         self.first_that_reaches(MULTIPLES.len(), &effort, recall, go_on)
     }
 

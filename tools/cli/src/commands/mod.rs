@@ -1,6 +1,7 @@
 //! One file per command: its arguments, then what it does with them.
 
 pub mod add;
+mod against;
 pub mod completions;
 pub mod delete;
 mod distil;
@@ -20,5 +21,6 @@ pub mod runtime;
 pub mod search;
 pub mod stats;
 mod systems;
+pub mod tune;
 pub mod verify;
 mod write;
