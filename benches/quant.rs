@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use half::f16;
+use lateen::format::CodeWidth;
 use lateen::quant::{CodecOptions, ResidualCodec, TokenCodes, TokenRows};
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -68,9 +69,10 @@ fn main() -> Result<(), AnyError> {
         if arguments.iter().any(|argument| argument == "--without-ids") { &[][..] } else { &collection.ids };
     let exact = rankings(&collection, queries, |row, out| collection.docs.copy_row(row, out));
     let mut results = Vec::new();
-    for &bits in &list("--bits", "4,2")? {
+    for width in option("--bits").unwrap_or_else(|| "4,2,ternary,1".into()).split(',') {
+        let width = CodeWidth::ALL.into_iter().find(|known| known.name() == width).ok_or("no such width")?;
         for &tokens_per_centroid in &list("--per-centroid", "64")? {
-            let mut options = CodecOptions::with_bits(bits as u8);
+            let mut options = CodecOptions::with_width(width);
             options.tokens_per_centroid = tokens_per_centroid;
             results.push(measure(&collection, ids, &options, &exact)?);
         }
@@ -102,7 +104,7 @@ fn measure(
     });
     let (cosine, length) = fidelity(collection, &codec, &coded);
     let result = json!({
-        "bits": options.bits, "tokens_per_centroid": options.tokens_per_centroid, "with_ids": !ids.is_empty(),
+        "bits": options.width.name(), "tokens_per_centroid": options.tokens_per_centroid, "with_ids": !ids.is_empty(),
         "tokens": tokens, "centroids": codec.centroid_count(), "build_seconds": seconds,
         "bytes_per_token": bytes, "recall_10": recall(exact, &approximate, 10),
         "recall_100": recall(exact, &approximate, 100), "mean_cosine": cosine, "rms_length_error": length,
