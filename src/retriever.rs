@@ -11,6 +11,7 @@
 mod answer;
 mod create;
 mod error;
+mod places;
 mod search;
 mod tune;
 mod write;

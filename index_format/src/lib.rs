@@ -9,6 +9,7 @@ compile_error!(
 
 mod aligned_bytes;
 mod checksum;
+mod code_width;
 mod envelope;
 mod error;
 mod file_name;
@@ -28,6 +29,7 @@ pub use roaring::RoaringBitmap;
 
 pub use aligned_bytes::AlignedBytes;
 pub use checksum::BLOCK_LEN;
+pub use code_width::CodeWidth;
 pub use error::{FormatError, Part};
 pub use file_name::{FileName, LOCK_NAME, manifest_name, segment_name, tombstones_name};
 pub use head::{FileKind, HEAD_LEN, MAGIC, OLDEST_VERSION, VERSION};

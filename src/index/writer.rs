@@ -282,6 +282,7 @@ impl Writer {
         if self.buffer.len() == 0 {
             return Ok(());
         }
+        self.pool.install(|| self.buffer.pool(&self.options.pooling))?;
         let number = self.take_number()?;
         let result = self.write_segment(number);
         let working = self.note_sync(result)?;

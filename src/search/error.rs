@@ -26,7 +26,7 @@ pub enum SearchError {
         what: &'static str,
     },
     /// Two-stage search needs centroids, which indexes of uncompressed tokens do not have.
-    #[error("the two-stage plan needs 2- or 4-bit codes, the index stores {storage}; use the exact plan")]
+    #[error("the two-stage plan needs codes, the index stores {storage}; use the exact plan")]
     PlanNotPossible {
         /// How the tokens are stored.
         storage: &'static str,

@@ -116,6 +116,42 @@ fn codec() {
 }
 
 #[test]
+fn codec_of_ternary_codes() {
+    let mut bytes = Vec::new();
+    write_codec(&mut bytes, &sample::codec_of(CodeWidth::Ternary)).unwrap();
+    assert_golden(
+        &bytes,
+        "
+        03 00 00 00 03 00 00 00 08 07 06 05 04 03 02 01 81 00 7f 00*15 10 c1 00 00 00 3d 02 00*26 3f 00
+        00 80 3e 00*56 01 fe 03 fc 05 fa
+        ",
+    );
+}
+
+#[test]
+fn codes_of_every_width() {
+    let codes: [u8; 11] = [1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1];
+    for (width, golden) in [
+        (CodeWidth::One, "8d 06"),
+        (CodeWidth::Ternary, "25 5a 01"),
+        (CodeWidth::Two, "51 40 14"),
+        (CodeWidth::Four, "01 11 00 10 10 01"),
+    ] {
+        let top = width.levels() as u8 - 1;
+        let mut row = vec![0xff; width.row_bytes(codes.len())];
+        width.pack(&codes, &mut row);
+        assert_golden(&row, golden);
+        width.pack(&[top; 11], &mut row);
+        CodesView::new(&row, 11, width).unwrap().check().unwrap();
+        // A digit of a component that there is not.
+        *row.last_mut().unwrap() = 0xff;
+        assert!(CodesView::new(&row, 11, width).unwrap().check().is_err(), "{width:?}");
+        let first = CodesView::new(&[243, 0, 0], 11, CodeWidth::Ternary).unwrap().check();
+        assert!(matches!(first, Err(FormatError::Inconsistent { expected: 242, found: 243, .. })));
+    }
+}
+
+#[test]
 fn centroid_ids() {
     assert_golden(&sample::section(SectionKind::CentroidIds), "05 00*7 02 00*57 01 00 00 00 01 00 01 00");
     let mut wide = Vec::new();

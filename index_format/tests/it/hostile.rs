@@ -74,7 +74,7 @@ fn lists_beyond_the_manifest_are_refused_at_once() {
 fn settings_that_contradict_themselves_are_refused_in_both_directions() {
     let body = sample::manifest().encode().unwrap()[HEAD_LEN..].to_vec();
     // token_dim, token_storage, dense_dim, dense_storage, store_documents
-    for (at, value) in [(16, 0), (20, 0), (20, 5), (21, 0), (25, 0), (25, 4), (26, 2), (18, 1)] {
+    for (at, value) in [(16, 0), (20, 0), (20, 7), (21, 0), (25, 0), (25, 4), (26, 2), (18, 1)] {
         let mut body = body.clone();
         body[at] = value;
         assert!(Manifest::decode(&entry::sealed(2, &body)).is_err(), "byte {at} = {value}");
@@ -213,8 +213,9 @@ fn writers_refuse_what_readers_refuse() {
         Err(FormatError::DuplicateId { first: 0, second: 2 })
     ));
     for codec in [
-        CodecView { bits: 3, ..sample::codec() },
-        CodecView { bits: 2, ..sample::codec() },
+        CodecView { width: CodeWidth::One, ..sample::codec() },
+        CodecView { width: CodeWidth::Ternary, ..sample::codec() },
+        CodecView { width: CodeWidth::Two, ..sample::codec() },
         CodecView { dim: 4, ..sample::codec() },
         CodecView { dim: 0, ..sample::codec() },
         CodecView { scale_log2_min: f32::NAN, ..sample::codec() },

@@ -6,6 +6,7 @@ use half::f16;
 use lateen_index_format::*;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use crate::{entry, sample};
 
@@ -19,7 +20,10 @@ fn storage() -> impl Strategy<Value = IndexSettings> {
     use {DenseStorage as D, TokenStorage as T};
     let tokens = prop_oneof![
         Just((0, T::None)),
-        (1..=MAX_DIM, prop_oneof![Just(T::Residual2), Just(T::Residual4), Just(T::F16), Just(T::F32)])
+        (
+            1..=MAX_DIM,
+            select(vec![T::Residual1, T::ResidualTernary, T::Residual2, T::Residual4, T::F16, T::F32])
+        )
     ];
     let dense =
         prop_oneof![Just((0, D::None)), (1..=MAX_DIM, prop_oneof![Just(D::F32), Just(D::F16), Just(D::I8)])];
@@ -154,18 +158,15 @@ proptest! {
         count in 0_usize..20,
         rotation_seed in any::<u64>(),
         mut levels in any::<[i8; 16]>(),
-        two in any::<bool>(),
+        width in select(&CodeWidth::ALL[..]),
         scale_log2_min in -126.0_f32..0.0,
         scale_log2_step in 0.0_f32..0.4,
     ) {
-        let bits = if two { 2 } else { 4 };
-        if two {
-            levels[4..].fill(0);
-        }
+        levels[width.levels()..].fill(0);
         let centroid_scales: Vec<f32> = (0..count).map(|index| index as f32 - 3.5).collect();
         let centroids: Vec<i8> = (0..count * dim as usize).map(|index| index as i8).collect();
         let codec = CodecView {
-            dim, bits, rotation_seed, levels, scale_log2_min, scale_log2_step,
+            dim, width, rotation_seed, levels, scale_log2_min, scale_log2_step,
             centroid_scales: &centroid_scales, centroids: &centroids,
         };
         let bytes = aligned(|out| write_codec(out, &codec));
@@ -186,24 +187,21 @@ proptest! {
     }
 
     #[test]
-    fn codes(dim in 1_u32..20, two in any::<bool>(), seeds in vec(any::<u8>(), 0..200)) {
-        let bits = if two { 2 } else { 4 };
-        let rows: Vec<&[u8]> = seeds.chunks_exact(dim as usize).collect();
+    fn codes(dim in 1_u32..20, width in select(&CodeWidth::ALL[..]), seeds in vec(any::<u8>(), 0..200)) {
+        let codes: Vec<u8> = seeds.iter().map(|seed| seed % width.levels() as u8).collect();
+        let rows: Vec<&[u8]> = codes.chunks_exact(dim as usize).collect();
         let mut packed = Vec::new();
         for row in &rows {
             let start = packed.len();
-            packed.resize(start + code_row_bytes(dim, bits), 0);
-            for (component, code) in row.iter().enumerate() {
-                let bit = component * usize::from(bits);
-                packed[start + bit / 8] |= (code & ((1 << bits) - 1)) << (bit % 8);
-            }
+            packed.resize(start + width.row_bytes(dim as usize), 0xaa);
+            width.pack(row, &mut packed[start..]);
         }
-        let view = CodesView::new(&packed, dim, bits).unwrap();
+        let view = CodesView::new(&packed, dim, width).unwrap();
         view.check().unwrap();
         prop_assert_eq!(view.tokens(), rows.len());
         for (token, row) in rows.iter().enumerate() {
             for (component, code) in (0..dim).zip(*row) {
-                prop_assert_eq!(view.code(token, component).unwrap(), code & ((1 << bits) - 1));
+                prop_assert_eq!(view.code(token, component).unwrap(), *code);
             }
         }
     }
@@ -362,7 +360,7 @@ fn nothing_at_all() {
     StoredFieldsWriter::new(&mut stored, 3).unwrap().finish().unwrap();
     assert!(StoredFieldsView::new(&stored).unwrap().get(0).is_err());
     assert_eq!(ContentHashesView::new(&[]).unwrap().documents(), 0);
-    assert_eq!(CodesView::new(&[], 128, 4).unwrap().tokens(), 0);
+    assert_eq!(CodesView::new(&[], 128, CodeWidth::Four).unwrap().tokens(), 0);
     let manifest = Manifest::default();
     assert_eq!(Manifest::decode(&manifest.encode().unwrap()).unwrap(), manifest);
 }

@@ -20,7 +20,7 @@ pub use stored_tokens::StoredTokens;
 use self::sweep::{Outcome, Sweep};
 use super::recall::{knobs_of, outdated};
 use super::{PlanChoice, Recall, SearchError, SearchOptions};
-use crate::format::{QuerySource, TokenStorage, TunedTarget, Tuning, WHOLE};
+use crate::format::{QuerySource, TunedTarget, Tuning, WHOLE};
 use crate::index::Snapshot;
 use crate::kernel::Isa;
 use crate::types::TokenMatrixBuf;
@@ -165,10 +165,7 @@ impl TuningState {
     /// Of a snapshot. Reads metadata only.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
-        let coded = !matches!(
-            snapshot.settings().token_storage,
-            TokenStorage::None | TokenStorage::F16 | TokenStorage::F32
-        );
+        let coded = snapshot.settings().token_storage.code_width().is_some();
         let large = coded && snapshot.documents() >= FEWEST_DOCUMENTS;
         match snapshot.tuning() {
             Some(tuning) if large && outdated(tuning, snapshot) => Self::Outdated,

@@ -1,7 +1,7 @@
 //! Token vectors of a document, as far as the index remembers them.
 
 use crate::index::{RawRows, Segment};
-use crate::quant::{Rotation, scale_table, unpack};
+use crate::quant::{Rotation, scale_table};
 use crate::search::SearchError;
 use crate::types::TokenMatrixBuf;
 
@@ -37,11 +37,7 @@ impl<'a> StoredTokens<'a> {
     /// # Errors
     /// What reading the segment runs into.
     pub fn rows(&self, doc: u32) -> Result<usize, SearchError> {
-        if let Some(residual) = self.segment.reader().residual()? {
-            return Ok(residual.rows(doc..doc + 1)?.len());
-        }
-        let raw = self.segment.reader().raw()?.ok_or(SearchError::NotStored { what: "token vectors" })?;
-        Ok(raw.rows(doc..doc + 1)?.len())
+        Ok(self.segment.reader().token_count(doc)?)
     }
 
     /// All rows of the document: exactly, or what codes say of them.
@@ -71,7 +67,7 @@ impl<'a> StoredTokens<'a> {
             self.segment.reader().residual()?.ok_or(SearchError::NotStored { what: "token codes" })?;
         let codec = residual.codec();
         let tokens = residual.document(doc)?;
-        let row_bytes = tokens.codes.len() / tokens.len().max(1);
+        let row_bytes = codec.width.row_bytes(self.dim);
         let mut data = Vec::with_capacity(tokens.len() * self.dim);
         for at in 0..tokens.len() {
             let centroid = tokens.centroid(at) as usize;
@@ -80,7 +76,7 @@ impl<'a> StoredTokens<'a> {
             let mean = &codec.centroids[centroid * self.dim..(centroid + 1) * self.dim];
             let start = data.len();
             data.extend(mean.iter().enumerate().map(|(component, &mean)| {
-                let level = codec.levels[usize::from(unpack(codes, codec.bits, component))];
+                let level = codec.levels[usize::from(codec.width.unpack(codes, component))];
                 codec.centroid_scales[centroid] * f32::from(mean) + scale * f32::from(level)
             }));
             rotation.apply_inverse(&mut data[start..]);

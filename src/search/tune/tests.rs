@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
-use crate::format::{DenseStorage, IndexSettings, ModelIdentity};
+use crate::format::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage};
 use crate::index::{Index, IndexOptions, MemoryDirectory, NewDocument, WriterOptions};
 use crate::search::{Effort, EffortSource, Filter, Plan, search_tokens};
 use crate::types::{EncodedTokens, normalize};
@@ -83,9 +83,12 @@ fn tuned(index: &Index) -> Tuning {
 #[test]
 fn stored_tokens_are_close_to_what_was_stored() {
     let documents = documents(200, 2);
-    for (storage, least) in
-        [(TokenStorage::F32, 0.99999), (TokenStorage::F16, 0.9999), (TokenStorage::Residual4, 0.97)]
-    {
+    for (storage, least) in [
+        (TokenStorage::F32, 0.99999),
+        (TokenStorage::F16, 0.9999),
+        (TokenStorage::Residual4, 0.97),
+        (TokenStorage::ResidualTernary, 0.8),
+    ] {
         let index = index(storage, &documents);
         let snapshot = index.snapshot();
         let stored = StoredTokens::of(&snapshot.segments()[0], DIM).unwrap();

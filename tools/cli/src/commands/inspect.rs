@@ -4,7 +4,7 @@ use crate::output::{BOLD, Output};
 use crate::size;
 use crate::text::plain;
 use clap::Args;
-use lateen::format::{DenseStorage, ModelIdentity, TokenStorage};
+use lateen::format::{DenseStorage, ModelIdentity};
 use lateen::index::{Index, Segment, Snapshot};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -88,23 +88,13 @@ impl Settings {
     fn of(snapshot: &Snapshot) -> Self {
         let settings = snapshot.settings();
         Self {
-            token_storage: token_storage(settings.token_storage),
+            token_storage: settings.token_storage.name(),
             token_dim: settings.token_dim,
             dense_storage: dense_storage(settings.dense_storage),
             dense_dim: settings.dense_dim,
             store_documents: settings.store_documents,
             seed: settings.seed,
         }
-    }
-}
-
-fn token_storage(storage: TokenStorage) -> &'static str {
-    match storage {
-        TokenStorage::None => "none",
-        TokenStorage::Residual2 => "2-bit codes",
-        TokenStorage::Residual4 => "4-bit codes",
-        TokenStorage::F16 => "f16",
-        TokenStorage::F32 => "f32",
     }
 }
 

@@ -7,6 +7,7 @@ use crate::progress::Progress;
 use crate::text::plain;
 use crate::{interrupt, size};
 use clap::Args;
+use lateen::index::Snapshot;
 use lateen::retriever::{AddReport, Flow, Retriever, WriteOptions};
 use serde::Serialize;
 use std::path::Path;
@@ -24,6 +25,9 @@ pub struct Write {
     /// Do not measure afterwards which settings find how much (`lateen tune` does at any time)
     #[arg(long)]
     pub no_tune: bool,
+    /// Store one vector for about N similar tokens of a document [default: as the index has it, 1 at first]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub pool: Option<u8>,
 }
 
 #[derive(Serialize)]
@@ -153,9 +157,15 @@ fn summary(written: &Written) -> String {
 }
 
 impl Write {
-    /// The library's options.
-    pub fn options(&self, threads: usize) -> WriteOptions {
+    /// The library's options; those that were not given as the newest segment of the index has them.
+    pub fn options(&self, threads: usize, snapshot: &Snapshot) -> WriteOptions {
         let mut options = WriteOptions::default();
+        if let Some(segment) = snapshot.segments().last() {
+            options.index.pooling = segment.reader().pooling();
+        }
+        if let Some(factor) = self.pool {
+            options.index.pooling.factor = factor.into();
+        }
         options.index.memory_budget_bytes = self.memory_budget;
         options.index.threads = threads;
         options.commit_every = Some(self.commit_every);
