@@ -1,6 +1,7 @@
 //! What a search can refuse.
 
 use crate::ann::AnnError;
+use crate::encode::export::PcaError;
 use crate::index::IndexError;
 use crate::types::MatrixError;
 
@@ -37,6 +38,9 @@ pub enum SearchError {
         /// What was asked for.
         found: String,
     },
+    /// The vectors cannot be had in fewer dimensions: take more documents, or other dimensions.
+    #[error("no projection to fewer dimensions: {0}")]
+    Projection(#[from] PcaError),
     /// There is no live document of that number in the snapshot.
     #[error("the snapshot has no document {doc}")]
     NoSuchDocument {

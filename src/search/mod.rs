@@ -21,6 +21,7 @@
 //!
 //! Absent on purpose: text, models, files. Equal scores are ordered by ascending external id.
 
+mod advise;
 mod allowed;
 mod dense;
 mod effort;
@@ -38,6 +39,7 @@ mod tokens;
 mod top;
 mod tune;
 
+pub use advise::{Advice, AdviseOptions, Variant, advise, recommend};
 pub use dense::search_dense;
 pub use effort::Effort;
 pub use error::SearchError;
@@ -48,6 +50,10 @@ pub use plan::Plan;
 pub use recall::{EffortSource, Evidence, Recall};
 pub use report::{SearchOutcome, SearchReport, StageReport};
 pub use tokens::search_tokens;
+pub use tune::{
+    ExactAnswers, FEWEST_DOCUMENTS, MeasuredRecall, PseudoQueries, StoredTokens, TuneOptions, TuneProgress,
+    TuningState, measure_recall, tune,
+};
 pub use tune::{
     ExactAnswers, FEWEST_DOCUMENTS, MeasuredRecall, PseudoQueries, StoredTokens, TuneOptions, TuneProgress,
     TuningState, measure_recall, tune,

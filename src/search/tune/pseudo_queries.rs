@@ -4,7 +4,7 @@ use super::stored_tokens::StoredTokens;
 use crate::index::Snapshot;
 use crate::quant::SplitMix64;
 use crate::search::SearchError;
-use crate::types::{TokenMatrixBuf, normalize};
+use crate::types::{TokenMatrix, TokenMatrixBuf, normalize};
 
 /// How queries are made of documents.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,8 +53,7 @@ impl PseudoQueries {
             let tokens = StoredTokens::of(segment, dim)?;
             for local in (0..segment.documents()).filter(|&local| segment.is_live(local)) {
                 if chosen.next_if_eq(&number).is_some() {
-                    let random = SplitMix64::stream(self.seed, 1 + number as u64);
-                    queries.extend(self.query(tokens.document(local)?, dim, random));
+                    queries.extend(self.query_of(tokens.document(local)?.view(), number as u64));
                 }
                 number += 1;
             }
@@ -62,9 +61,13 @@ impl PseudoQueries {
         Ok(queries)
     }
 
-    /// One query of a document; none of a document without tokens.
-    fn query(&self, document: TokenMatrixBuf, dim: usize, mut random: SplitMix64) -> Option<TokenMatrixBuf> {
-        let rows = document.view().rows();
+    /// A query made of one document, as [`sample`](Self::sample) makes them; `None` if it has no tokens.
+    ///
+    /// What is random follows from the seed and `number`. Cost: the query's rows.
+    #[must_use]
+    pub fn query_of(&self, document: TokenMatrix<'_>, number: u64) -> Option<TokenMatrixBuf> {
+        let mut random = SplitMix64::stream(self.seed, 1 + number);
+        let (rows, dim) = (document.rows(), document.dim());
         if rows == 0 {
             return None;
         }
@@ -82,7 +85,7 @@ impl PseudoQueries {
         let mut data = Vec::with_capacity((taken + 2) * dim);
         for row in chosen {
             let from = data.len();
-            data.extend_from_slice(document.view().row(row));
+            data.extend_from_slice(document.row(row));
             self.disturb(&mut data[from..], &mut random);
         }
         TokenMatrixBuf::new(data, dim).ok()

@@ -1,6 +1,7 @@
 //! One file per command: its arguments, then what it does with them.
 
 pub mod add;
+pub mod advise;
 mod against;
 pub mod completions;
 pub mod delete;

@@ -64,6 +64,7 @@ fn documents_are_as_documented() {
     check(&space.run(&["search", "ix", "tides", "--format", "jsonl"]), "hit");
     check(&space.run(&["stats", "ix", "--json"]), "stats");
     check(&space.run(&["inspect", "ix", "--json"]), "inspect");
+    check(&space.run(&["advise", "ix", "--json"]), "advice");
     check(&space.run(&["tune", "ix", "--json"]), "tuned");
     check(&space.run(&["inspect", "ix", "--json"]), "inspect");
     check(&space.run(&["verify", "ix", "--json"]), "verify");
