@@ -152,7 +152,7 @@ fn kept(
                 work / exact_work
             );
             rows.push(json!({
-                "collection": name, "tokens as": format!("{storage:?}"), "documents": data.documents.len(),
+                "collection": name, "storage": storage.name(), "documents": data.documents.len(),
                 "tokens": data.tokens(), "queries": queries.len(), "pseudo_queries": tuning.queries,
                 "k": k, "target": recall.share(), "recall": found.mean, "lower": found.lower,
                 "upper": found.upper, "work_of_scan": work / exact_work, "kept": kept,

@@ -54,10 +54,6 @@ pub use tune::{
     ExactAnswers, FEWEST_DOCUMENTS, MeasuredRecall, PseudoQueries, StoredTokens, TuneOptions, TuneProgress,
     TuningState, measure_recall, tune,
 };
-pub use tune::{
-    ExactAnswers, FEWEST_DOCUMENTS, MeasuredRecall, PseudoQueries, StoredTokens, TuneOptions, TuneProgress,
-    TuningState, measure_recall, tune,
-};
 
 #[cfg(test)]
 mod tests;

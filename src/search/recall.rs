@@ -93,6 +93,8 @@ pub enum EffortSource {
     Outdated(Evidence),
     /// The index has measured nothing: the default effort was used, and nothing is promised. `lateen tune` measures.
     NotTuned,
+    /// The default beam of a graph over dense vectors: only what token vectors take is measured.
+    NotMeasured,
     /// The index has measured, but found no effort short of a scan that reaches this recall for so many hits.
     NotReached,
 }
@@ -129,6 +131,7 @@ impl fmt::Display for EffortSource {
             Self::NotTuned => {
                 f.write_str("default effort: this index is not tuned; `lateen tune` measures it")
             }
+            Self::NotMeasured => f.write_str("default beam: recall over dense vectors is not measured"),
             Self::NotReached => f.write_str("no effort short of a scan was measured to reach this recall"),
         }
     }

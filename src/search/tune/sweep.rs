@@ -68,7 +68,7 @@ impl<'a> Sweep<'a> {
     /// numbers of centroids its cost has one valley, so that the search goes down from where it begins. Then the margin
     /// is bisected in the same way.
     pub(super) fn cheapest(&mut self, recall: Recall, go_on: GoOn<'_>) -> Result<Outcome, SearchError> {
-        let mut best = None;
+        let mut best: Option<(Effort, Trial)> = None;
         let (up, down) = ((FIRST..NPROBES.len()).collect::<Vec<_>>(), (0..FIRST).rev().collect());
         for direction in [up, down] {
             for at in direction {
