@@ -188,7 +188,8 @@ fn what_was_not_measured_is_said() {
         let report = search_tokens(&index.snapshot(), query.view(), options).unwrap().report;
         (report.effort_source, report.plan)
     };
-    let staged = SearchOptions { plan: PlanChoice::TwoStage, ..SearchOptions::top(5) };
+    let recall = Recall::at_least(0.9).unwrap();
+    let staged = SearchOptions { plan: PlanChoice::TwoStage, recall, ..SearchOptions::top(5) };
     let exact = SearchOptions { recall: Recall::EXACT, ..SearchOptions::top(5) };
     assert_eq!(source(&staged), (EffortSource::NotTuned, Plan::TwoStage));
     assert_eq!(source(&exact), (EffortSource::Exact, Plan::ExactCodes));
