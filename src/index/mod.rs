@@ -22,11 +22,14 @@
 
 mod buffer;
 mod build;
+mod cancel;
+mod content;
 pub mod directory;
 mod document;
 mod error;
 mod garbage;
 mod graph;
+mod merge;
 mod mmap;
 mod options;
 mod publish;
@@ -42,9 +45,11 @@ mod tests;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use cancel::CancelToken;
 pub use directory::{FileDirectory, MemoryDirectory, ReadMode};
 pub use document::{MAX_ID_BYTES, NewDocument};
 pub use error::IndexError;
+pub use merge::{MergeMode, MergePolicy};
 pub use options::WriterOptions;
 pub use segment::{
     DenseReader, DenseRows, GraphReader, GraphWalk, ListsReader, RawReader, RawRows, ResidualReader,
@@ -53,7 +58,7 @@ pub use segment::{
 pub use snapshot::{Segment, Snapshot};
 pub use stats::{IndexStats, SectionStats, SegmentStats};
 pub use verify::{Finding, Problem, VerifyLevel, VerifyReport, verify, verify_in};
-pub use writer::{CommitInfo, Writer};
+pub use writer::{CommitInfo, CompactInfo, CompactOptions, Writer};
 
 use self::directory::Directory;
 use crate::format::{DenseStorage, FileName, IndexSettings, Manifest, ModelIdentity, TokenStorage};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::directory::{Directory, ReadMode};
+use super::directory::{Directory, LockGuard, ReadMode};
 use super::publish::io_error;
 use super::{IndexError, IndexOptions, SegmentReader, file_name};
 use crate::format::{
@@ -31,6 +31,8 @@ pub struct Snapshot {
     segments: Vec<Segment>,
     live: u64,
     bound: u32,
+    /// Keeps the files from being collected; `None` where that is not possible.
+    pin: Option<Box<dyn LockGuard>>,
 }
 
 /// A segment in a snapshot: the file, where its numbers begin, and what was deleted.
@@ -112,7 +114,7 @@ impl Snapshot {
                 max: u64::from(u32::MAX),
             })?;
         }
-        Ok(Self { manifest, segments, live, bound })
+        Ok(Self { manifest, segments, live, bound, pin: None })
     }
 
     /// Opens the newest commit, sharing the open segments of `previous`.
@@ -144,6 +146,8 @@ impl Snapshot {
         options: IndexOptions,
         previous: Option<&Self>,
     ) -> Result<Self, IndexError> {
+        // First of all: from here on nothing that the manifest names is removed.
+        let pin = pin(directory, generation)?;
         let manifest = read_manifest(directory, generation)?;
         let open: HashMap<u64, &Segment> = previous
             .map(|snapshot| {
@@ -158,7 +162,25 @@ impl Snapshot {
             };
             parts.push((reader, Arc::new(read_tombstones(directory, record)?)));
         }
-        Self::assemble(manifest, parts)
+        Ok(Self { pin, ..Self::assemble(manifest, parts)? })
+    }
+
+    /// Keeps its files from being collected from now on. The caller holds the writer's lock.
+    pub(super) fn pinned(self, directory: &dyn Directory) -> Self {
+        match pin(directory, self.generation()) {
+            Ok(pin) => Self { pin, ..self },
+            Err(error) => {
+                tracing::debug!(generation = self.generation(), %error, "the commit is not pinned");
+                self
+            }
+        }
+    }
+
+    /// Whether writers in other processes know that the files are in use and leave them alone. Not so on file
+    /// systems without locks; there, what is open stays readable if the operating system keeps removed files.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.pin.is_some()
     }
 
     /// The number of the commit: larger is later.
@@ -285,6 +307,11 @@ pub(super) fn generations(names: &[String]) -> impl Iterator<Item = u64> {
         Some(FileName::Manifest(generation)) => Some(generation),
         _ => None,
     })
+}
+
+fn pin(directory: &dyn Directory, generation: u64) -> Result<Option<Box<dyn LockGuard>>, IndexError> {
+    let name = file_name(FileName::Manifest(generation));
+    directory.pin(&name).map_err(|source| io_error(directory, "open", &name, source))
 }
 
 pub(super) fn read_manifest(directory: &dyn Directory, generation: u64) -> Result<Manifest, IndexError> {

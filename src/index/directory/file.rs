@@ -87,6 +87,33 @@ impl Directory for FileDirectory {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+
+    fn pin(&self, name: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
+        let path = self.path.join(name);
+        let file = File::open(&path)?;
+        match file.try_lock_shared() {
+            // Names are never used twice: what is still there was not removed before it was locked.
+            Ok(()) if path.try_exists()? => Ok(Some(Box::new(FileLock(file)))),
+            // The one who holds it alone is about to remove it.
+            Ok(()) | Err(TryLockError::WouldBlock) => Err(io::ErrorKind::NotFound.into()),
+            // Some file systems have no locks, and some locks of read-only files are refused.
+            Err(TryLockError::Error(error)) => {
+                tracing::debug!(file = %path.display(), %error, "cannot be marked as in use");
+                Ok(None)
+            }
+        }
+    }
+
+    fn remove_unpinned(&self, name: &str) -> io::Result<bool> {
+        let path = self.path.join(name);
+        // Where locks are those of a server, an exclusive one needs a file open for writing.
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        match file.try_lock() {
+            Ok(()) => fs::remove_file(&path).map(|()| true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(io::Error::new(io::ErrorKind::Unsupported, error)),
+        }
+    }
 }
 
 /// The directory that holds the name `path`.
@@ -139,6 +166,21 @@ mod tests {
         assert!(directory.try_lock("lock").unwrap().is_none());
         drop(lock);
         assert!(directory.try_lock("lock").unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_pinned_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = FileDirectory::new(dir.path());
+        directory.create("a").unwrap();
+        let (first, second) = (directory.pin("a").unwrap(), directory.pin("a").unwrap());
+        assert!(first.is_some() && second.is_some());
+        assert!(!directory.remove_unpinned("a").unwrap());
+        drop(first);
+        assert!(!directory.remove_unpinned("a").unwrap());
+        drop(second);
+        assert!(directory.remove_unpinned("a").unwrap());
+        assert_eq!(directory.pin("a").unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub trait OutputFile: Write {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// Held by the one writer; frees the lock when dropped, and the kernel does so when the process ends.
+/// A lock or a pin; frees it when dropped, and the kernel does so when the process ends.
 pub trait LockGuard: fmt::Debug + Send + Sync {}
 
 /// One directory of files. Names are plain file names.
@@ -115,6 +115,23 @@ pub trait Directory: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// If locks cannot be had here at all.
     fn try_lock(&self, name: &str) -> io::Result<Option<Box<dyn LockGuard>>>;
+
+    /// Marks a file as in use, by whom else does not matter, for as long as the guard lives or its process does.
+    /// Writes nothing. `None` where such marks cannot be had.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if the file is not there, or was removed in the meantime.
+    fn pin(&self, _name: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
+        Ok(None)
+    }
+
+    /// Removes a file unless it is [pinned](Self::pin), in any process; returns whether it is gone.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] where nobody can know, otherwise as [`Directory::remove`].
+    fn remove_unpinned(&self, _name: &str) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// The error of a file longer than the reader allows.

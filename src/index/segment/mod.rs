@@ -89,7 +89,7 @@ impl SegmentReader {
     /// Every section that the settings ask for has to be there.
     fn check_sections(&self) -> Result<(), IndexError> {
         let settings = &self.settings;
-        let residual = matches!(settings.token_storage, TokenStorage::Residual2 | TokenStorage::Residual4);
+        let residual = self.is_coded();
         let tokens = settings.token_storage != TokenStorage::None;
         let needed = [
             (SectionKind::TokenOffsets, tokens),
@@ -108,6 +108,21 @@ impl SegmentReader {
             .into_iter()
             .filter(|&(_, needed)| needed)
             .try_for_each(|(kind, _)| self.require(kind).map(drop))
+    }
+
+    /// Whether token vectors are residual codes. In an index of residual codes, small segments hold them in half
+    /// precision until they are merged.
+    #[must_use]
+    pub fn is_coded(&self) -> bool {
+        let residual =
+            matches!(self.settings.token_storage, TokenStorage::Residual2 | TokenStorage::Residual4);
+        residual && self.section(SectionKind::RawTokens).is_none()
+    }
+
+    /// Whether its token vectors are to become codes when it is merged.
+    pub(super) fn awaits_coding(&self) -> bool {
+        matches!(self.settings.token_storage, TokenStorage::Residual2 | TokenStorage::Residual4)
+            && !self.is_coded()
     }
 
     /// The number in the file's name.
