@@ -28,7 +28,10 @@ pub(super) struct Content<'a> {
 pub(super) enum Tokens<'a> {
     None,
     /// Rows, one stretch after the other.
-    Raw { dtype: Dtype, stretches: Vec<&'a [u8]> },
+    Raw {
+        dtype: Dtype,
+        stretches: Vec<&'a [u8]>,
+    },
     Coded(Coded<'a>),
 }
 
@@ -139,16 +142,19 @@ pub(super) fn training_notes(
 ) -> Vec<(&'static str, String)> {
     let by = if token_ids.is_empty() { "vectors" } else { "vocabulary" };
     let residual = codec.mean_residual(rows, &codes.centroids);
-    vec![
-        ("clustering", by.to_owned()),
-        (RESIDUAL, format!("{residual:.6}")),
-    ]
+    vec![("clustering", by.to_owned()), (RESIDUAL, format!("{residual:.6}"))]
 }
 
 /// The note of the mean of `|row − centroid|²` at training.
 pub(super) const RESIDUAL: &str = "residual";
 /// The note of how much farther rows that came later were from the codec's centroids, relative to training.
 pub(super) const DRIFT: &str = "drift";
+
+/// A number among the notes of a build.
+pub(super) fn note(reader: &SegmentReader, name: &str) -> Option<f64> {
+    let (_, value) = reader.meta().build.iter().find(|(found, _)| found == name)?;
+    value.parse().ok().filter(|value: &f64| value.is_finite())
+}
 
 impl<'a> Coded<'a> {
     pub(super) fn of_memory(codec: ResidualCodec, codes: TokenCodes) -> Self {
@@ -182,7 +188,9 @@ impl<'a> Dense<'a> {
             Self::F16(values) => Cow::Owned(values.to_f32_vec()),
             Self::I8 { scales, codes } => {
                 let rows = codes.chunks_exact(dim.max(1)).zip(scales);
-                Cow::Owned(rows.flat_map(|(row, scale)| row.iter().map(move |&x| scale * f32::from(x))).collect())
+                Cow::Owned(
+                    rows.flat_map(|(row, scale)| row.iter().map(move |&x| scale * f32::from(x))).collect(),
+                )
             }
         }
     }

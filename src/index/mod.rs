@@ -20,6 +20,7 @@
 //! * **Damage is found, not served**: each 64 KiB block of a segment is compared with its checksum when it is
 //!   first touched, and once only ([`SegmentReader`]).
 
+mod backup;
 mod buffer;
 mod build;
 mod cancel;
@@ -33,10 +34,12 @@ mod merge;
 mod mmap;
 mod options;
 mod publish;
+mod repair;
 mod segment;
 mod snapshot;
 mod stats;
 mod verify;
+mod whole_document;
 mod writer;
 
 #[cfg(test)]
@@ -45,12 +48,14 @@ mod tests;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use backup::{BackupReport, backup, backup_in};
 pub use cancel::CancelToken;
 pub use directory::{FileDirectory, MemoryDirectory, ReadMode};
 pub use document::{MAX_ID_BYTES, NewDocument};
 pub use error::IndexError;
 pub use merge::{MergeMode, MergePolicy};
 pub use options::WriterOptions;
+pub use repair::{RepairReport, RepairedSegment, repair, repair_in};
 pub use segment::{
     DenseReader, DenseRows, GraphReader, GraphWalk, ListsReader, RawReader, RawRows, ResidualReader,
     SegmentReader,

@@ -10,6 +10,7 @@ use super::publish::io_error;
 use super::{IndexError, IndexOptions, SegmentReader, file_name};
 use crate::format::{
     FileName, FormatError, IndexSettings, Manifest, ModelIdentity, SegmentRecord, StoredDocument, Tombstones,
+    VERSION,
 };
 use crate::types::DocId;
 
@@ -187,6 +188,12 @@ impl Snapshot {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.manifest.generation
+    }
+
+    /// The lowest version of the format among its segments' files; without segments, the newest.
+    #[must_use]
+    pub fn oldest_version(&self) -> u16 {
+        self.segments.iter().map(|segment| segment.reader.version()).min().unwrap_or(VERSION)
     }
 
     /// What the index was created with.

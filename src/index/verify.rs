@@ -133,6 +133,15 @@ pub(super) fn verify_manifest(
     report
 }
 
+/// What is wrong with an open segment.
+pub(super) fn check_segment(reader: &SegmentReader, level: VerifyLevel) -> Vec<Finding> {
+    let mut report = VerifyReport { generation: 0, level, files: 0, bytes: 0, findings: Vec::new() };
+    if level == VerifyLevel::Full {
+        report.segment(reader);
+    }
+    report.findings
+}
+
 impl VerifyReport {
     /// The deleted documents, `None` if they are not known.
     fn tombstones(&mut self, directory: &dyn Directory, record: &SegmentRecord) -> Option<RoaringBitmap> {
@@ -158,7 +167,7 @@ impl VerifyReport {
     ) -> Option<SegmentReader> {
         self.files += 1;
         self.bytes += record.bytes;
-        match SegmentReader::open(directory, record, settings, ReadMode::Mmap) {
+        match SegmentReader::open(directory, record, settings, ReadMode::Auto) {
             Ok(reader) => Some(reader),
             Err(error) => {
                 let file = directory.path().join(file_name(FileName::Segment(record.number)));

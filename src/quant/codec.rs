@@ -29,7 +29,14 @@ pub struct CodecOptions {
 
 impl Default for CodecOptions {
     fn default() -> Self {
-        Self { bits: 4, tokens_per_centroid: 64, iterations: 6, sample_per_centroid: 32, seed: 0, levels: None }
+        Self {
+            bits: 4,
+            tokens_per_centroid: 64,
+            iterations: 6,
+            sample_per_centroid: 32,
+            seed: 0,
+            levels: None,
+        }
     }
 }
 

@@ -39,11 +39,7 @@ impl ResidualCodec {
         options: &CodecOptions,
     ) -> Result<Extension, QuantError> {
         if rows.dim() != self.dim {
-            return Err(QuantError::Length {
-                what: "numbers in a row",
-                found: rows.dim(),
-                needed: self.dim,
-            });
+            return Err(QuantError::Length { what: "numbers in a row", found: rows.dim(), needed: self.dim });
         }
         check_rows(rows)?;
         let rotation = self.rotation();

@@ -83,11 +83,9 @@ mod tests {
         let dim = 16;
         let (a, b) = (tokens(300, dim, 10, 1).0, tokens(200, dim, 10, 2).0);
         let options = CodecOptions { tokens_per_centroid: 16, ..CodecOptions::with_bits(4) };
-        let (first, codes) =
-            ResidualCodec::build(&a.view(), &[], &options).unwrap();
+        let (first, codes) = ResidualCodec::build(&a.view(), &[], &options).unwrap();
         let options = CodecOptions { levels: Some(first.levels), ..options };
-        let (second, more) =
-            ResidualCodec::build(&b.view(), &[], &options).unwrap();
+        let (second, more) = ResidualCodec::build(&b.view(), &[], &options).unwrap();
         let (joined, maps) = ResidualCodec::join(&[&first, &second]).unwrap();
         let row_bytes = joined.row_bytes();
         let shift = first.centroid_count() as u32;
@@ -102,9 +100,6 @@ mod tests {
             }
         }
         let other = ResidualCodec { rotation_seed: 9, ..first.clone() };
-        assert!(matches!(
-            ResidualCodec::join(&[&first, &other]),
-            Err(QuantError::NotAlike { codec: 1 })
-        ));
+        assert!(matches!(ResidualCodec::join(&[&first, &other]), Err(QuantError::NotAlike { codec: 1 })));
     }
 }

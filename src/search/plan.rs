@@ -68,7 +68,10 @@ pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, Str
         _ => return Err(SearchError::NotStored { what: "token vectors" }),
     };
     if shape.unmerged {
-        return Ok((Plan::ExactTokens, "recent documents are in half precision until they are merged".to_owned()));
+        return Ok((
+            Plan::ExactTokens,
+            "recent documents are in half precision until they are merged".to_owned(),
+        ));
     }
     match (storage, options.plan) {
         (Some(storage), PlanChoice::TwoStage) => Err(SearchError::PlanNotPossible { storage }),

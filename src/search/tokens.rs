@@ -79,8 +79,8 @@ fn search_on_this_pool(
 fn shape(snapshot: &Snapshot, segment: &Segment, query: TokenMatrix<'_>) -> Result<Shape, SearchError> {
     // Small segments of an index of codes hold half floats until they are merged: such are scanned.
     let mut storage = snapshot.settings().token_storage;
-    let unmerged = matches!(storage, TokenStorage::Residual2 | TokenStorage::Residual4)
-        && !segment.reader().is_coded();
+    let unmerged =
+        matches!(storage, TokenStorage::Residual2 | TokenStorage::Residual4) && !segment.reader().is_coded();
     if unmerged {
         storage = TokenStorage::F16;
     }

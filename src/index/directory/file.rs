@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::file_system::may_be_mapped;
 use super::{Directory, FileBytes, LockGuard, OutputFile, ReadMode, too_long};
 use crate::format::AlignedBytes;
 use crate::index::mmap::MappedFile;
@@ -52,8 +53,13 @@ impl Directory for FileDirectory {
         if length > limit {
             return Err(too_long(name, length, limit));
         }
+        let mapped = match mode {
+            ReadMode::Auto => may_be_mapped(&file),
+            ReadMode::Mmap => true,
+            ReadMode::InMemory => false,
+        };
         // An empty file cannot be mapped everywhere.
-        if mode == ReadMode::Mmap && length > 0 {
+        if mapped && length > 0 {
             return Ok(FileBytes::Mapped(Arc::new(MappedFile::map(&file)?)));
         }
         let length = usize::try_from(length).map_err(|_| too_long(name, length, usize::MAX as u64))?;
@@ -195,7 +201,7 @@ mod tests {
             file.sync().unwrap();
             directory.rename("f.tmp", "f").unwrap();
             directory.sync().unwrap();
-            for mode in [ReadMode::Mmap, ReadMode::InMemory] {
+            for mode in [ReadMode::Auto, ReadMode::Mmap, ReadMode::InMemory] {
                 assert_eq!(&directory.read("f", mode, 5000).unwrap()[..], content);
             }
             assert_eq!(directory.names().unwrap(), ["f"]);

@@ -6,6 +6,7 @@
 //! order is right (`src/index/tests/crash.rs`).
 
 mod file;
+mod file_system;
 mod memory;
 
 use std::fmt;
@@ -23,11 +24,14 @@ use crate::format::AlignedBytes;
 /// How the bytes of a segment come into memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReadMode {
+    /// Mapped on local disks; in memory on file systems of other machines, of user-space programs and of removable
+    /// media, where a page that cannot be read ends the process. The kernel says which (Linux; elsewhere: mapped).
+    #[default]
+    Auto,
     /// Mapped: opening costs nothing, and the operating system pages in what is touched and drops what is
     /// not. A stranger who truncates a mapped file in place ends the process.
-    #[default]
     Mmap,
-    /// Read whole into the heap when opened: for file systems that vanish or change under a reader.
+    /// Read whole into the heap when opened, by ordinary reads: an error is an error, and what was read stays.
     InMemory,
 }
 

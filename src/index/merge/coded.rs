@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::rows::SegmentRows;
 use super::{IndexError, Live, SegmentOptions, SegmentReader, Tokens};
 use crate::format::CodecView;
-use crate::index::content::{Coded, DRIFT, RESIDUAL, codec_options, training_notes};
+use crate::index::content::{Coded, DRIFT, RESIDUAL, codec_options, note, training_notes};
 use crate::kernel::ResidualTokens;
 use crate::quant::{Extension, ResidualCodec};
 
@@ -72,7 +72,8 @@ pub(super) fn join<'a>(live: &Live<'a>, options: SegmentOptions<'_>) -> Result<B
     let missing = wanted.saturating_sub(joined.centroid_count()).min(new_rows / ROWS_PER_NEW_CENTROID);
     let extension = joined.extend(&rows, missing, &settings)?;
     let notes = notes(&parts, &extension, (copied, new_rows));
-    let drift = notes.iter().find(|(name, _)| *name == DRIFT).and_then(|(_, drift)| drift.parse::<f64>().ok());
+    let drift =
+        notes.iter().find(|(name, _)| *name == DRIFT).and_then(|(_, drift)| drift.parse::<f64>().ok());
     if new_rows >= copied && drift.is_some_and(|drift| drift > DRIFT_TO_RETRAIN) {
         return retrain(live, options);
     }
@@ -152,10 +153,12 @@ fn assemble<'a>(
             continue;
         };
         let Some(residual) = reader.residual()? else { continue };
-        let ResidualTokens { codes: packed, scales: old, .. } = residual.tokens(residual.rows(stretch.clone())?)?;
+        let ResidualTokens { codes: packed, scales: old, .. } =
+            residual.tokens(residual.rows(stretch.clone())?)?;
         let tokens = residual.tokens(residual.rows(stretch)?)?;
         let numbers = &parts[at].numbers;
-        centroids.extend((0..tokens.len()).map(|token| firsts[at] + numbers[tokens.centroid(token) as usize]));
+        centroids
+            .extend((0..tokens.len()).map(|token| firsts[at] + numbers[tokens.centroid(token) as usize]));
         scales.extend(old.iter().map(|&scale| scale_map[usize::from(maps[at][usize::from(scale)])]));
         codes.push(Cow::Borrowed(packed));
     }
@@ -195,10 +198,4 @@ fn notes(
         notes.push((DRIFT, format!("{drift:.4}")));
     }
     notes
-}
-
-/// A number among the notes of a build.
-pub(super) fn note(reader: &SegmentReader, name: &str) -> Option<f64> {
-    let (_, value) = reader.meta().build.iter().find(|(found, _)| found == name)?;
-    value.parse().ok().filter(|value: &f64| value.is_finite())
 }

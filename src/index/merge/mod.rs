@@ -23,6 +23,7 @@ use roaring::RoaringBitmap;
 
 pub use policy::{MergeMode, MergePolicy};
 pub(super) use policy::{SegmentFacts, next_merge};
+pub(super) use rows::SegmentRows;
 
 use super::build::{SegmentOptions, build_segment};
 use super::content::{Content, Dense, Stored, Tokens};
@@ -77,7 +78,7 @@ impl<'a> Live<'a> {
                 if start < gone {
                     stretches.push(start..gone);
                 }
-                start = gone + 1;
+                start = gone.saturating_add(1);
             }
             (source, stretches)
         };

@@ -41,7 +41,12 @@ pub struct MergePolicy {
 
 impl Default for MergePolicy {
     fn default() -> Self {
-        Self { mode: MergeMode::OnCommit, segments_per_tier: 8, max_deleted_share: 0.1, budget_bytes: 256 << 20 }
+        Self {
+            mode: MergeMode::OnCommit,
+            segments_per_tier: 8,
+            max_deleted_share: 0.1,
+            budget_bytes: 256 << 20,
+        }
     }
 }
 
@@ -226,7 +231,9 @@ mod tests {
             while let Some(plan) = next_merge(&segments, 32_768, &MergePolicy::default()) {
                 let live = total(&segments, &plan.sources);
                 written += live;
-                plan.sources.iter().rev().for_each(|&at| drop(segments.remove(at)));
+                for &at in plan.sources.iter().rev() {
+                    segments.remove(at);
+                }
                 segments.push(if plan.keep_raw { raw(live) } else { coded(live) });
                 steps += 1;
                 assert!(steps < 100, "{segments:?}");

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use half::slice::HalfFloatSliceExt;
 
-use super::{IndexError, RawRows, SegmentReader};
 use crate::format::CodecView;
+use crate::index::{IndexError, RawRows, SegmentReader};
 use crate::kernel::ResidualTokens;
 use crate::quant::{Rotation, TokenRows, row_bytes, scale_table, unpack};
 use crate::types::normalize;
 
 /// Rows of several segments, one stretch after the other. All bytes behind them were checked when it was made.
-pub(super) struct SegmentRows<'a> {
+pub(in crate::index) struct SegmentRows<'a> {
     dim: usize,
     stretches: Vec<Stretch<'a>>,
     /// Where each stretch begins, and the end.
@@ -31,12 +31,12 @@ struct Decoder<'a> {
 }
 
 impl<'a> SegmentRows<'a> {
-    pub(super) fn new(dim: usize) -> Self {
+    pub(in crate::index) fn new(dim: usize) -> Self {
         Self { dim, stretches: Vec::new(), starts: vec![0] }
     }
 
     /// Appends the rows of contiguous documents; returns how many.
-    pub(super) fn push(
+    pub(in crate::index) fn push(
         &mut self,
         reader: &'a SegmentReader,
         documents: Range<u32>,

@@ -131,6 +131,19 @@ impl SegmentReader {
         self.number
     }
 
+    /// Whether the file is mapped, rather than read into memory.
+    #[must_use]
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.file, FileBytes::Mapped(_))
+    }
+
+    /// The version of the format that the file is written in.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        // The file was opened, so there is a whole head, with the version where every version has it.
+        u16::from_le_bytes([self.file[8], self.file[9]])
+    }
+
     /// The checksum that stands for the whole file.
     #[must_use]
     pub fn identity(&self) -> u64 {

@@ -54,8 +54,7 @@ fn eight_readers_see_whole_commits_while_one_writes_and_compacts() {
         let (done, newest, answers) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
         std::thread::scope(|scope| {
             for reader in 0..8 {
-                let (index, settings, done, newest, answers) =
-                    (&index, &settings, &done, &newest, &answers);
+                let (index, settings, done, newest, answers) = (&index, &settings, &done, &newest, &answers);
                 scope.spawn(move || {
                     // Half of them share the writer's index, half come from outside.
                     let own = (reader % 2 == 0).then(|| Index::open(index.path()).unwrap());
@@ -63,8 +62,7 @@ fn eight_readers_see_whole_commits_while_one_writes_and_compacts() {
                     let mut last = 0;
                     while !done.load(Ordering::Relaxed) {
                         index.refresh().unwrap();
-                        let version =
-                            version_of(&index.snapshot(), settings, newest.load(Ordering::Acquire));
+                        let version = version_of(&index.snapshot(), settings, newest.load(Ordering::Acquire));
                         assert!(version >= last, "went back from {last} to {version}");
                         last = version;
                         answers.fetch_add(1, Ordering::Relaxed);

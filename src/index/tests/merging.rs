@@ -77,8 +77,7 @@ fn every_storage_survives_being_merged() {
     ] {
         let settings = settings(token_storage, dense_storage);
         let (directory, index) = memory_index(&settings);
-        let mut writer =
-            index.writer(WriterOptions { graph_min_documents: 20, ..small_writer() }).unwrap();
+        let mut writer = index.writer(WriterOptions { graph_min_documents: 20, ..small_writer() }).unwrap();
         fill(&mut writer, &settings, 120, 9);
         let (before, segments) = (read_all(&index.snapshot()).unwrap(), index.snapshot().segments().len());
         assert!(segments > 10);
@@ -114,7 +113,8 @@ fn codes_are_copied_however_often_they_are_merged() {
             writer.compact(&full(), &mut |_| {}).unwrap();
             let after = tokens(&index.snapshot());
             for (id, tokens) in &before {
-                let error = tokens.iter().zip(&after[id]).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+                let error =
+                    tokens.iter().zip(&after[id]).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
                 assert!(error < 0.01, "{storage:?}, round {round}, {id}: {error}");
             }
             writer.add(document(&settings, &format!("new {round}"), 0)).unwrap();

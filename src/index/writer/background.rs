@@ -73,8 +73,7 @@ impl Writer {
             .map(|&at| &self.segments[at])
             .map(|segment| (Arc::clone(&segment.reader), Arc::clone(&segment.deleted)))
             .collect();
-        let (shared, pool, writer) =
-            (Arc::clone(&self.shared), Arc::clone(&self.pool), self.options.clone());
+        let (shared, pool, writer) = (Arc::clone(&self.shared), Arc::clone(&self.pool), self.options.clone());
         let (settings, outcome) = (self.committed.settings.clone(), outcome(plan.keep_raw));
         // A token of its own: one that was used for a merge that the caller waited for must not stop this one.
         let cancel = CancelToken::default();

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
 use super::{Working, Writer, count_up};
-use crate::format::{FileName, Manifest, TombstoneRecord, Tombstones};
+use crate::format::{FileName, Manifest, SegmentRecord, TombstoneRecord, Tombstones};
 use crate::index::directory::Directory;
 use crate::index::publish::{publish_bytes, sync_names};
 use crate::index::snapshot::{Snapshot, generations, read_manifest};
@@ -51,22 +53,11 @@ impl Writer {
     fn write_tombstones(&mut self, at: usize) -> Result<(), IndexError> {
         let number = self.take_number()?;
         let segment = &mut self.segments[at];
-        let name = file_name(FileName::Tombstones(number));
-        let tombstones = Tombstones {
-            segment: segment.record.number,
-            documents: segment.record.documents,
-            deleted: (*segment.deleted).clone(),
-        };
-        let format = |source| IndexError::Format { file: self.shared.directory.path().join(&name), source };
-        let bytes = tombstones.encode().map_err(format)?;
-        let checksum = Tombstones::identity(&bytes).map_err(format)?;
-        publish_bytes(&*self.shared.directory, &name, &bytes)?;
-        let deleted = segment.deleted.len() as u32;
-        segment.record.tombstones = Some(TombstoneRecord { number, deleted, checksum });
+        segment.record.tombstones =
+            publish_tombstones(&*self.shared.directory, number, &segment.record, &segment.deleted)?;
         segment.dirty = false;
         Ok(())
     }
-
 
     /// Removes what no kept manifest names. A file that cannot be removed stays until the next time.
     ///
@@ -143,11 +134,34 @@ impl Writer {
 }
 
 /// `manifest → sync → rename → sync the directory`; what it names must be durable already.
-pub(super) fn publish_manifest(directory: &dyn Directory, manifest: &Manifest) -> Result<(), IndexError> {
+pub(in crate::index) fn publish_manifest(
+    directory: &dyn Directory,
+    manifest: &Manifest,
+) -> Result<(), IndexError> {
     let name = file_name(FileName::Manifest(manifest.generation));
     let bytes = manifest
         .encode()
         .map_err(|source| IndexError::Format { file: directory.path().join(&name), source })?;
     publish_bytes(directory, &name, &bytes)?;
     sync_names(directory)
+}
+
+/// Writes the deleted documents of a segment; the name is durable once the directory is synced.
+pub(in crate::index) fn publish_tombstones(
+    directory: &dyn Directory,
+    number: u64,
+    segment: &SegmentRecord,
+    deleted: &RoaringBitmap,
+) -> Result<Option<TombstoneRecord>, IndexError> {
+    if deleted.is_empty() {
+        return Ok(None);
+    }
+    let name = file_name(FileName::Tombstones(number));
+    let tombstones =
+        Tombstones { segment: segment.number, documents: segment.documents, deleted: deleted.clone() };
+    let format = |source| IndexError::Format { file: directory.path().join(&name), source };
+    let bytes = tombstones.encode().map_err(format)?;
+    let checksum = Tombstones::identity(&bytes).map_err(format)?;
+    publish_bytes(directory, &name, &bytes)?;
+    Ok(Some(TombstoneRecord { number, deleted: deleted.len() as u32, checksum }))
 }

@@ -13,6 +13,8 @@ pub struct CompactOptions {
     /// Train a codec anew on the vectors as they are decoded, and code everything with it. It suits the documents that
     /// are there now, and costs what coding again costs. Implies `full`.
     pub retrain: bool,
+    /// Write also what needs no merging, as when the format has changed.
+    pub rewrite: bool,
     /// Read at most this many bytes of segments in any one merge.
     pub budget_bytes: Option<u64>,
 }
@@ -65,12 +67,16 @@ impl Writer {
         self.settle()?;
         let before = (self.segments.len(), self.bytes(), self.deleted());
         let mut merges = 0;
-        if options.full || options.retrain {
+        if options.full || options.retrain || options.rewrite {
             merges = self.merge_all(options, progress)?;
         } else {
             let budget_bytes = options.budget_bytes.unwrap_or(u64::MAX);
-            let policy =
-                MergePolicy { max_deleted_share: 0.0, budget_bytes, segments_per_tier: 2, ..self.options.merge };
+            let policy = MergePolicy {
+                max_deleted_share: 0.0,
+                budget_bytes,
+                segments_per_tier: 2,
+                ..self.options.merge
+            };
             // Every step leaves fewer segments, fewer raw ones or fewer deleted documents.
             loop {
                 progress(self.planned_bytes(&policy, 1));
@@ -162,6 +168,7 @@ impl Writer {
                 .collect();
             if let [only] = at[..]
                 && !options.retrain
+                && !options.rewrite
                 && self.is_compact(only)
             {
                 continue;

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use roaring::RoaringBitmap;
 
-use super::buffer::Buffer;
 use self::background::Background;
-pub(super) use self::commit::publish_manifest;
+pub(super) use self::commit::{publish_manifest, publish_tombstones};
 pub use self::compact::{CompactInfo, CompactOptions};
+use super::buffer::Buffer;
 use super::build::{SegmentOptions, build_segment};
 use super::content::{Content, Keep};
 use super::directory::LockGuard;
@@ -137,7 +137,7 @@ impl Writer {
             shared,
             _lock: guard,
         };
-        writer.collect_garbage();
+        writer.collect_garbage(true);
         Ok(writer)
     }
 
@@ -211,6 +211,14 @@ impl Writer {
                 Ok(true)
             }
         }
+    }
+
+    /// Deletes the documents of these ids; returns how many there were.
+    ///
+    /// # Errors
+    /// As [`Writer::delete`]; those before the one that failed are deleted.
+    pub fn delete_all<'i>(&mut self, ids: impl IntoIterator<Item = &'i str>) -> Result<u64, IndexError> {
+        ids.into_iter().try_fold(0, |count, id| Ok(count + u64::from(self.delete(id)?)))
     }
 
     /// Makes everything since the last commit durable and visible, all or nothing.
@@ -354,7 +362,6 @@ impl Writer {
         }
         result
     }
-
 }
 
 /// Only a forged file can come near the end of these numbers.
@@ -392,7 +399,7 @@ fn previous_manifest(directory: &dyn Directory, names: &[String], generation: u6
 }
 
 /// Above every number in use, also by files that a crashed writer left.
-fn next_number(names: &[String], manifest: &Manifest) -> u64 {
+pub(super) fn next_number(names: &[String], manifest: &Manifest) -> u64 {
     let used = names.iter().filter_map(|name| {
         let name = name.strip_suffix(super::publish::TMP_SUFFIX).unwrap_or(name);
         match FileName::parse(name) {
