@@ -14,7 +14,9 @@
 //!   survives a power cut; what it did not is either there as a whole or not at all.
 //! * **Nothing is changed in place.** Numbers are never used twice, files are only added and unlinked, so a
 //!   [`Snapshot`] reads the same answers for as long as it lives.
-//! * **One writer**, by a lock of the kernel that dies with its process. Readers take no lock and write nothing.
+//! * **One writer**, by a lock of the kernel that dies with its process. Readers write nothing; they share a lock on
+//!   the manifest they read, so that no writer, in whatever process, removes what they have open.
+//! * **Merging** keeps segments few and free of deleted documents ([`MergePolicy`]), and never codes a vector twice.
 //! * **Opening is cheap**: a manifest, and per segment a mapping, three small checks and the tombstones. No list
 //!   is copied to the heap.
 //! * **Damage is found, not served**: each 64 KiB block of a segment is compared with its checksum when it is

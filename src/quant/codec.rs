@@ -100,7 +100,7 @@ const CHUNK: usize = 1024;
 /// Rows that levels are fitted to.
 const LEVEL_SAMPLE: usize = 16_384;
 /// Widest grid of scales: smaller ones than 2⁻⁶ of the largest become that.
-const SCALE_OCTAVES: f64 = 6.0;
+pub(super) const SCALE_OCTAVES: f64 = 6.0;
 
 impl ResidualCodec {
     /// Trains a codec on `rows` and codes them with it.

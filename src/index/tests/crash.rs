@@ -135,7 +135,7 @@ fn a_power_cut_at_any_call_keeps_every_acknowledged_commit() {
         // What fails after the last commit, the removal of old files, fails nothing.
         assert_eq!(result.is_ok(), acknowledged == script.states.len(), "call {at}");
         for cut in [PowerCut::DropAll, PowerCut::KeepAll, PowerCut::Subset, PowerCut::Torn] {
-            let seeds = if matches!(cut, PowerCut::Subset | PowerCut::Torn) { 0..9 } else { 0..1 };
+            let seeds = if matches!(cut, PowerCut::Subset | PowerCut::Torn) { 0..15 } else { 0..1 };
             for seed in seeds {
                 let disk = directory.after_power_cut(cut, seed);
                 script.check(&disk, acknowledged, &format!("call {at} of {calls}, {cut:?}, seed {seed}"));
