@@ -88,3 +88,37 @@ fn eight_readers_see_whole_commits_while_one_writes_and_compacts() {
         assert!(verify(index.path(), VerifyLevel::Full).unwrap().is_whole());
     }
 }
+
+#[test]
+fn backups_hold_one_whole_commit_each_while_a_writer_works() {
+    let settings = settings(TokenStorage::F16, DenseStorage::None);
+    let dir = tempfile::tempdir().unwrap();
+    let index = Index::create(&dir.path().join("index"), &settings, &model()).unwrap();
+    let merge = MergePolicy { segments_per_tier: 2, ..MergePolicy::default() };
+    let mut writer = index.writer(WriterOptions { merge, ..small_writer() }).unwrap();
+    write_version(&mut writer, &settings, 0);
+    let (done, newest) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let full = CompactOptions { full: true, ..CompactOptions::default() };
+            for version in 1.. {
+                newest.store(version, Ordering::Release);
+                write_version(&mut writer, &settings, version);
+                writer.compact(&full, &mut |_| {}).unwrap();
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        for n in 0..10 {
+            let to = dir.path().join(format!("copy-{n}"));
+            let report = backup(index.path(), &to, &mut |_| {}).unwrap();
+            assert!(report.verified.is_whole(), "{:?}", report.verified.findings);
+            let copy = Index::open(&to).unwrap().snapshot();
+            assert_eq!(copy.generation(), report.generation);
+            version_of(&copy, &settings, newest.load(Ordering::Acquire));
+            assert!(matches!(backup(index.path(), &to, &mut |_| {}), Err(IndexError::AlreadyExists { .. })));
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}

@@ -9,6 +9,7 @@ mod life;
 mod merging;
 mod pinning;
 mod refusals;
+mod repairing;
 mod scale;
 mod storages;
 
