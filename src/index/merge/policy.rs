@@ -80,7 +80,8 @@ pub(crate) struct MergePlan {
 
 /// Coded segments up to this many times the size of new rows are merged with them.
 const ABSORB: u64 = 64;
-/// Smaller segments are not worth a rewrite for their deleted documents; merging by number reaches them.
+/// Smaller segments are not worth a rewrite for their deleted documents, unless none is to be left; merging by number
+/// reaches them.
 const WORTH_REWRITING: u64 = 4096;
 
 impl SegmentFacts {
@@ -170,8 +171,9 @@ fn same_tier(segments: &[SegmentFacts], among: &[usize], policy: &MergePolicy) -
 }
 
 fn drop_deleted(segments: &[SegmentFacts], policy: &MergePolicy) -> Option<MergePlan> {
+    let least = if policy.max_deleted_share > 0.0 { WORTH_REWRITING } else { 0 };
     let worst = (0..segments.len())
-        .filter(|&at| segments[at].tokens.max(segments[at].documents) >= WORTH_REWRITING)
+        .filter(|&at| segments[at].tokens.max(segments[at].documents) >= least)
         .filter(|&at| segments[at].deleted_share() > policy.max_deleted_share)
         .max_by(|&a, &b| segments[a].deleted_share().total_cmp(&segments[b].deleted_share()))?;
     Some(MergePlan { sources: vec![worst], keep_raw: segments[worst].raw })
@@ -220,6 +222,10 @@ mod tests {
         let half = SegmentFacts { deleted: 5_000, ..coded(1_000_000) };
         assert_eq!(plan(&[coded(1_000_000), half]), Some((vec![1], false)));
         assert_eq!(plan(&[coded(1_000_000), SegmentFacts { deleted: 900, ..half }]), None);
+        let few = [SegmentFacts { deleted: 1, ..coded(1_000) }];
+        assert_eq!(plan(&few), None);
+        let none_left = MergePolicy { max_deleted_share: 0.0, ..MergePolicy::default() };
+        assert_eq!(next_merge(&few, 1, &none_left).map(|plan| plan.sources), Some(vec![0]));
     }
 
     /// A writer that adds segments and does what is planned.
