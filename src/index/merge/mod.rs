@@ -115,7 +115,7 @@ fn gather<'a>(
         (TokenStorage::None, _) => (Tokens::None, Vec::new()),
         (TokenStorage::Residual2 | TokenStorage::Residual4, Outcome::Coded) => coded::join(live, options)?,
         (TokenStorage::Residual2 | TokenStorage::Residual4, Outcome::Retrained) => {
-            coded::retrain(live, options)?
+            coded::retrain(live, options, None)?
         }
         _ => (raw(live)?, Vec::new()),
     };
