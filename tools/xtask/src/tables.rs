@@ -78,6 +78,17 @@ fn table(record: &Value) -> anyhow::Result<String> {
             text("cpu"),
             text("commit")
         ),
+        "lifecycle" => format!(
+            "{}\n{}\n*Latency: {} documents of {} tokens, {} changes of each kind, each with its commit; {}, {}, commit {}.*\n",
+            rows(&record["history"], HISTORY),
+            rows(&record["latency"], LATENCY),
+            number("documents"),
+            number("tokens"),
+            number("changes"),
+            text("cpu"),
+            text("kernel"),
+            text("commit"),
+        ),
         "quality" => rows(&record["rows"], QUALITY),
         "recall" => {
             format!("{}\n*{}, commit {}.*\n", rows(&record["rows"], RECALL), text("kernel"), text("commit"))
@@ -131,6 +142,23 @@ const ENCODE: &[Column] = &[
     ("threads (0: all)", "threads", 0),
     ("documents/s", "documents_per_second", 0),
     ("token vectors/s", "rows_per_second", 0),
+];
+const HISTORY: &[Column] = &[
+    ("codes", "storage", 0),
+    ("index", "index", 0),
+    ("commits", "commits", 0),
+    ("segments", "segments", 0),
+    ("nDCG@10", "ndcg@10", 4),
+    ("recall@10 of exact float", "recall@10", 4),
+    ("bytes/token", "bytes_per_token", 1),
+    ("ms p50", "ms_p50", 2),
+];
+const LATENCY: &[Column] = &[
+    ("one document", "operation", 0),
+    ("merging", "merging", 0),
+    ("ms p50", "ms_p50", 1),
+    ("ms p99", "ms_p99", 1),
+    ("ms max", "ms_max", 1),
 ];
 const QUALITY: &[Column] = &[
     ("system", "system", 0),
