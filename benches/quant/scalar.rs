@@ -48,6 +48,8 @@ pub struct Scalar<'a> {
     scale: ScaleRule,
     /// `[1 or dim, levels]`, ascending, in root mean squares of the residual.
     levels: Vec<Vec<f32>>,
+    /// The middles between neighbours.
+    middles: Vec<Vec<f32>>,
     bits: f64,
     dim: usize,
 }
@@ -68,7 +70,7 @@ impl<'a> Scalar<'a> {
     ) -> Self {
         let dim = collection.dim();
         let bits = if count == 3 { 1.6 } else { f64::from(count.ilog2()) };
-        let mut codec = Self { cells, space, scale, levels: Vec::new(), bits, dim };
+        let mut codec = Self { cells, space, scale, levels: Vec::new(), middles: Vec::new(), bits, dim };
         let mut values = vec![Vec::new(); if grid == Grid::ByDimension { dim } else { 1 }];
         let (mut row, mut centroid) = (vec![0.0; dim], vec![0.0; dim]);
         for token in (0..collection.rows()).step_by((collection.rows() / SAMPLE).max(1)) {
@@ -81,6 +83,8 @@ impl<'a> Scalar<'a> {
             }
         }
         codec.levels = values.into_iter().map(|values| levels(values, grid, count)).collect();
+        let middles = |levels: &Vec<f32>| levels.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0).collect();
+        codec.middles = codec.levels.iter().map(middles).collect();
         codec
     }
 
@@ -106,8 +110,9 @@ impl<'a> Scalar<'a> {
     }
 
     fn nearest(&self, at: usize, value: f32) -> f32 {
-        let levels = &self.levels[if self.levels.len() > 1 { at } else { 0 }];
-        levels.iter().copied().min_by(|a, b| (a - value).abs().total_cmp(&(b - value).abs())).unwrap_or(0.0)
+        let column = if self.levels.len() > 1 { at } else { 0 };
+        let below = self.middles[column].iter().map(|&middle| usize::from(value > middle)).sum::<usize>();
+        self.levels[column][below]
     }
 
     /// The levels that come closest in direction, over some stretches, and their factor.
