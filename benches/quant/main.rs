@@ -185,7 +185,10 @@ fn scalar_codecs() -> Vec<ScalarCodec> {
     for levels in [2, 3, 4, 16] {
         codecs.extend([
             ("not rotated", Space::Given, Grid::LloydMax, levels, ScaleRule::Unit),
+            ("unit length", Space::Rotated, Grid::LloydMax, levels, ScaleRule::Unit),
             ("least-squares scale", Space::Rotated, Grid::LloydMax, levels, ScaleRule::LeastSquares),
+            ("scale along the row", Space::Rotated, Grid::LloydMax, levels, ScaleRule::Along),
+            ("anisotropic scale", Space::Rotated, Grid::LloydMax, levels, ScaleRule::Anisotropic),
             ("unbiased scale (RaBitQ)", Space::Rotated, Grid::Uniform, levels, ScaleRule::Unbiased),
             ("Lloyd–Max, unbiased scale", Space::Rotated, Grid::LloydMax, levels, ScaleRule::Unbiased),
             ("no centroids", Space::RotatedWithoutCentroids, Grid::LloydMax, levels, ScaleRule::Unit),
