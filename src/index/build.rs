@@ -8,7 +8,7 @@ use half::slice::HalfFloatSliceExt;
 
 use super::buffer::{Buffer, Values};
 use super::directory::Directory;
-use super::graph::build_graph;
+use super::graph::{RoundedRows, build_graph};
 use super::publish::Publication;
 use super::{IndexError, WriterOptions, file_name};
 use crate::ann::invert;
@@ -187,7 +187,7 @@ impl<'a> Builder<'a> {
     fn dense(&mut self) -> Result<(), IndexError> {
         let (dim, values) = (self.options.settings.dense_dim, &self.buffer.dense);
         let mut halves = Vec::new();
-        let bytes;
+        let mut rounded;
         let data = match self.options.settings.dense_storage {
             DenseStorage::F16 => {
                 halves.resize(values.len(), f16::ZERO);
@@ -195,8 +195,9 @@ impl<'a> Builder<'a> {
                 MatrixData::F16(&halves)
             }
             DenseStorage::I8 => {
-                bytes = to_bytes(values, dim as usize);
-                MatrixData::I8 { scales: &bytes.0, values: &bytes.1 }
+                rounded = RoundedRows::with_capacity(values.len() / dim as usize, dim as usize);
+                values.chunks_exact(dim as usize).for_each(|row| rounded.push(row));
+                MatrixData::I8 { scales: &rounded.scales, values: &rounded.codes }
             }
             DenseStorage::F32 | DenseStorage::None => MatrixData::F32(values),
         };
@@ -232,17 +233,4 @@ impl<'a> Builder<'a> {
             fields.finish().map(drop)
         })
     }
-}
-
-/// Each row in units of its largest component's 127th part.
-fn to_bytes(values: &[f32], dim: usize) -> (Vec<f32>, Vec<i8>) {
-    let (mut scales, mut codes) = (Vec::with_capacity(values.len() / dim), Vec::with_capacity(values.len()));
-    for row in values.chunks_exact(dim) {
-        let largest = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
-        // Rows so small that the unit vanishes keep their direction through the smallest unit there is.
-        let scale = (largest / 127.0).max(f32::MIN_POSITIVE);
-        scales.push(scale);
-        codes.extend(row.iter().map(|x| (x / scale).round() as i8));
-    }
-    (scales, codes)
 }

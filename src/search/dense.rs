@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
+use super::compare::Comparison;
 use super::graph;
 use super::tokens::live_documents;
-use super::top;
+use super::top::{self, Best};
 use super::{Plan, PlanChoice, SearchError, SearchOptions, SearchOutcome, SearchReport};
-use crate::index::{DenseReader, DenseRows, Segment, Snapshot};
-use crate::kernel::{self, Isa};
+use crate::index::{Segment, Snapshot};
 use crate::types::{Hit, Score};
 
 /// Finds the documents whose vectors have the largest inner product with `query`.
@@ -28,7 +28,6 @@ pub fn search_dense(
 ) -> Result<SearchOutcome, SearchError> {
     check(snapshot, query)?;
     let mut report = SearchReport::begin(snapshot, options);
-    report.precision = "f32 query, vectors as stored";
     let mut hits = Vec::new();
     let mut largest = None;
     for segment in snapshot.segments() {
@@ -89,35 +88,49 @@ fn search_segment(
 ) -> Result<Vec<Hit>, SearchError> {
     let start = Instant::now();
     let vectors = segment.reader().dense()?.ok_or(SearchError::NotStored { what: "dense vectors" })?;
-    let hit = |doc, score| Hit { doc: segment.doc_id(doc), score: Score::saturating(score) };
+    let mut comparison = Comparison::new(vectors, query, options.isa)?;
+    report.precision = comparison.precision();
     if plan == Plan::DenseGraph
         && let Some(links) = segment.reader().graph()?
     {
-        let (found, examined) = graph::search(segment, &links, &vectors, (query, options))?;
-        let hits: Vec<Hit> = found.into_iter().map(|(doc, score)| hit(doc, score)).collect();
+        let (found, examined) = graph::search(segment, &links, &mut comparison, options)?;
+        let hits: Vec<Hit> = found.into_iter().map(|(doc, score)| hit(segment, doc, score)).collect();
         report.record("graph", start, examined, hits.len() as u64);
         return Ok(hits);
     }
-    let scan = live_documents(segment)
-        .map(|doc| Ok::<_, SearchError>(hit(doc, similarity(&vectors, doc, query, options.isa)?)));
-    let hits = scan.collect::<Result<Vec<Hit>, SearchError>>()?;
-    report.record("scan", start, hits.len() as u64, hits.len() as u64);
+    let (hits, examined) = scan(segment, &mut comparison, options.k)?;
+    report.record("scan", start, examined, hits.len() as u64);
     Ok(hits)
 }
 
-/// `⟨query, vector of the document⟩`.
-pub(super) fn similarity(
-    vectors: &DenseReader<'_>,
-    doc: u32,
-    query: &[f32],
-    isa: Isa,
-) -> Result<f32, SearchError> {
-    Ok(match vectors.vector(doc)? {
-        DenseRows::F32(row) => kernel::dot(isa, query, row),
-        DenseRows::F16(row) => query.iter().zip(row).map(|(q, x)| q * x.to_f32()).sum(),
-        DenseRows::I8 { codes, scales } => {
-            let sum: f32 = query.iter().zip(codes).map(|(q, &x)| q * f32::from(x)).sum();
-            sum * scales.first().copied().unwrap_or(0.0)
+fn hit(segment: &Segment, doc: u32, score: f32) -> Hit {
+    Hit { doc: segment.doc_id(doc), score: Score::saturating(score) }
+}
+
+/// Vectors compared by one call.
+const AT_ONCE: usize = 64;
+
+/// The best `k` of all live documents and those as good as the last of them, and how many were compared.
+fn scan(
+    segment: &Segment,
+    comparison: &mut Comparison<'_>,
+    k: usize,
+) -> Result<(Vec<Hit>, u64), SearchError> {
+    let mut best = Best::new(k);
+    let mut examined = 0;
+    let (mut docs, mut scores) = (Vec::with_capacity(AT_ONCE), [0.0; AT_ONCE]);
+    let mut live = live_documents(segment);
+    loop {
+        docs.clear();
+        docs.extend(live.by_ref().take(AT_ONCE));
+        if docs.is_empty() {
+            return Ok((best.into_hits(), examined));
         }
-    })
+        let scores = &mut scores[..docs.len()];
+        comparison.similarities(&docs, scores)?;
+        examined += docs.len() as u64;
+        for (&doc, &score) in docs.iter().zip(scores.iter()) {
+            best.push(hit(segment, doc, score));
+        }
+    }
 }

@@ -21,6 +21,7 @@
 //!
 //! Absent on purpose: text, models, files. Equal scores are ordered by ascending external id.
 
+mod compare;
 mod dense;
 mod error;
 mod explain;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::index::{IndexError, Snapshot};
-use crate::types::Hit;
+use crate::types::{Hit, Score};
 
 /// Keeps the best `k` of `hits`, best first, equal scores by ascending external id.
 ///
@@ -28,6 +28,47 @@ pub(super) fn best(snapshot: &Snapshot, mut hits: Vec<Hit>, k: usize) -> Result<
     });
     hits.truncate(k);
     failure.map_or(Ok(hits), Err)
+}
+
+/// The best `k` of a stream of hits, and those as good as the last of them: which of these stay, their ids decide.
+pub(super) struct Best {
+    k: usize,
+    hits: Vec<Hit>,
+    /// What a hit has to reach.
+    bar: Option<Score>,
+}
+
+impl Best {
+    pub fn new(k: usize) -> Self {
+        Self { k, hits: Vec::new(), bar: None }
+    }
+
+    pub fn push(&mut self, hit: Hit) {
+        if self.bar.is_some_and(|bar| hit.score < bar) {
+            return;
+        }
+        self.hits.push(hit);
+        // Seldom enough that the cost of a hit stays constant, unless most are equal.
+        if self.hits.len() == self.hits.capacity() && self.hits.len() >= 2 * self.k.max(512) {
+            self.cut();
+        }
+    }
+
+    pub fn into_hits(mut self) -> Vec<Hit> {
+        self.cut();
+        self.hits
+    }
+
+    fn cut(&mut self) {
+        if self.k == 0 || self.hits.len() <= self.k {
+            self.hits.truncate(self.k);
+            return;
+        }
+        let (_, kth, _) = self.hits.select_nth_unstable_by(self.k - 1, Hit::best_first);
+        let bar = kth.score;
+        self.hits.retain(|hit| hit.score >= bar);
+        self.bar = Some(bar);
+    }
 }
 
 fn by_external_id(snapshot: &Snapshot, a: &Hit, b: &Hit) -> Result<Ordering, IndexError> {

@@ -9,6 +9,7 @@
 mod avx2;
 mod avx512;
 mod finish;
+pub(super) mod gather;
 pub mod peak;
 mod tile;
 mod tokens;
