@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
+use super::allowed::Allowed;
 use super::compare::Comparison;
 use super::graph;
-use super::tokens::live_documents;
 use super::top::{self, Best};
 use super::{Plan, PlanChoice, SearchError, SearchOptions, SearchOutcome, SearchReport};
 use crate::index::{Segment, Snapshot};
@@ -31,12 +31,14 @@ pub fn search_dense(
     let mut hits = Vec::new();
     let mut largest = None;
     for segment in snapshot.segments() {
-        let (plan, why) = choose(segment, options)?;
+        let allowed = Allowed::of(segment, options)?;
+        report.allowed += allowed.len();
+        let (plan, why) = choose(segment, &allowed, options)?;
         if largest.is_none_or(|documents| segment.documents() > documents) {
             largest = Some(segment.documents());
             (report.plan, report.why) = (plan, why.to_owned());
         }
-        hits.extend(search_segment(segment, query, (plan, options), &mut report)?);
+        hits.extend(search_segment((segment, &allowed), query, (plan, options), &mut report)?);
     }
     let start = Instant::now();
     let found = hits.len() as u64;
@@ -62,26 +64,30 @@ fn check(snapshot: &Snapshot, query: &[f32]) -> Result<(), SearchError> {
 /// A scan of fewer vectors than this many times the beam is cheaper than following a graph.
 const SCAN_PER_BEAM: usize = 16;
 
-fn choose(segment: &Segment, options: &SearchOptions) -> Result<(Plan, &'static str), SearchError> {
+fn choose(
+    segment: &Segment,
+    allowed: &Allowed<'_>,
+    options: &SearchOptions,
+) -> Result<(Plan, &'static str), SearchError> {
     if options.plan == PlanChoice::Exact {
         return Ok((Plan::DenseExact, "asked for"));
     }
     if segment.reader().graph()?.is_none() {
         return Ok((Plan::DenseExact, "the segment is too small for a graph"));
     }
-    let scan = SCAN_PER_BEAM.saturating_mul(options.ef_search());
-    let (documents, live) = (segment.documents() as usize, segment.live_documents() as usize);
-    if options.plan == PlanChoice::Auto && documents <= scan {
+    let scan = SCAN_PER_BEAM.saturating_mul(options.ef_search()) as u64;
+    let (documents, allowed) = (u64::from(segment.documents()), allowed.len());
+    if options.plan == PlanChoice::Auto && allowed <= scan {
         return Ok((Plan::DenseExact, "a scan of so few vectors is cheaper than a graph"));
     }
-    if live * 10 < documents {
-        return Ok((Plan::DenseExact, "most documents are deleted"));
+    if allowed * 10 < documents {
+        return Ok((Plan::DenseExact, "most documents are deleted or filtered out"));
     }
     Ok((Plan::DenseGraph, "the segment has a graph"))
 }
 
 fn search_segment(
-    segment: &Segment,
+    (segment, allowed): (&Segment, &Allowed<'_>),
     query: &[f32],
     (plan, options): (Plan, &SearchOptions),
     report: &mut SearchReport,
@@ -93,12 +99,12 @@ fn search_segment(
     if plan == Plan::DenseGraph
         && let Some(links) = segment.reader().graph()?
     {
-        let (found, examined) = graph::search(segment, &links, &mut comparison, options)?;
+        let (found, examined) = graph::search(allowed, &links, &mut comparison, options)?;
         let hits: Vec<Hit> = found.into_iter().map(|(doc, score)| hit(segment, doc, score)).collect();
         report.record("graph", start, examined, hits.len() as u64);
         return Ok(hits);
     }
-    let (hits, examined) = scan(segment, &mut comparison, options.k)?;
+    let (hits, examined) = scan((segment, allowed), &mut comparison, options.k)?;
     report.record("scan", start, examined, hits.len() as u64);
     Ok(hits)
 }
@@ -110,19 +116,19 @@ fn hit(segment: &Segment, doc: u32, score: f32) -> Hit {
 /// Vectors compared by one call.
 const AT_ONCE: usize = 64;
 
-/// The best `k` of all live documents and those as good as the last of them, and how many were compared.
+/// The best `k` of the allowed documents and those as good as the last of them, and how many were compared.
 fn scan(
-    segment: &Segment,
+    (segment, allowed): (&Segment, &Allowed<'_>),
     comparison: &mut Comparison<'_>,
     k: usize,
 ) -> Result<(Vec<Hit>, u64), SearchError> {
     let mut best = Best::new(k);
     let mut examined = 0;
     let (mut docs, mut scores) = (Vec::with_capacity(AT_ONCE), [0.0; AT_ONCE]);
-    let mut live = live_documents(segment);
+    let mut left = allowed.iter();
     loop {
         docs.clear();
-        docs.extend(live.by_ref().take(AT_ONCE));
+        docs.extend(left.by_ref().take(AT_ONCE));
         if docs.is_empty() {
             return Ok((best.into_hits(), examined));
         }

@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 
+use super::allowed::Allowed;
 use super::compare::Comparison;
 use super::{SearchError, SearchOptions};
 use crate::ann::hnsw::{Distances, SearchScratch, beam_search};
-use crate::index::{GraphReader, IndexError, Segment};
+use crate::index::{GraphReader, IndexError};
 
 thread_local! {
     /// Marks and lists, kept from one search of a thread to the next: making them would take a third of the time.
@@ -34,16 +35,16 @@ impl Distances for &mut Query<'_, '_> {
 
 /// The documents that the beam ends with, with their similarities, and how many were compared.
 pub(super) fn search(
-    segment: &Segment,
+    allowed: &Allowed<'_>,
     graph: &GraphReader<'_>,
     comparison: &mut Comparison<'_>,
     options: &SearchOptions,
 ) -> Result<(Vec<(u32, f32)>, u64), SearchError> {
     let walk = graph.walk();
     let mut query = Query { comparison, failure: None };
-    let is_live = |doc| segment.is_live(doc);
+    let may_be_hit = |doc| allowed.contains(doc);
     let filter: Option<&dyn Fn(u32) -> bool> =
-        if segment.tombstones().is_empty() { None } else { Some(&is_live) };
+        if matches!(allowed, Allowed::All(_)) { None } else { Some(&may_be_hit) };
     let (found, examined) = SCRATCH.with_borrow_mut(|scratch| {
         let found = beam_search(&walk, options.ef_search(), &mut query, filter, scratch);
         (found, scratch.distances())

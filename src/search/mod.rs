@@ -21,10 +21,13 @@
 //!
 //! Absent on purpose: text, models, files. Equal scores are ordered by ascending external id.
 
+mod allowed;
 mod compare;
 mod dense;
+mod effort;
 mod error;
 mod explain;
+mod filter;
 mod first_stage;
 mod graph;
 mod options;
@@ -35,8 +38,10 @@ mod tokens;
 mod top;
 
 pub use dense::search_dense;
+pub use effort::Effort;
 pub use error::SearchError;
 pub use explain::{Explainer, RowMatch, explain};
+pub use filter::{Condition, Filter};
 pub use options::{PlanChoice, SearchOptions};
 pub use plan::Plan;
 pub use report::{SearchOutcome, SearchReport, StageReport};

@@ -49,6 +49,8 @@ impl fmt::Display for Plan {
 pub(super) struct Shape {
     pub storage: TokenStorage,
     pub documents: u64,
+    /// Documents that may be hits.
+    pub allowed: u64,
     pub tokens: u64,
     pub centroids: u64,
     pub query_tokens: u64,
@@ -75,11 +77,13 @@ pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, Str
 }
 
 fn cheaper(shape: Shape, options: &SearchOptions) -> (Plan, String) {
-    let scan = shape.tokens as f64;
     let documents = shape.documents.max(1) as f64;
-    let shortlist = (options.candidates() as f64).min(documents) * (scan / documents);
-    let list = scan / (shape.centroids.max(1) as f64);
-    let probed = (options.nprobe() as f64).min(shape.centroids as f64);
+    let per_document = shape.tokens as f64 / documents;
+    let scan = shape.allowed as f64 * per_document;
+    let effort = options.effort();
+    let shortlist = (effort.candidates as f64).min(shape.allowed as f64) * per_document;
+    let list = shape.tokens as f64 / (shape.centroids.max(1) as f64);
+    let probed = (effort.nprobe as f64).min(shape.centroids as f64);
     let postings = shape.query_tokens as f64 * probed * list * POSTING;
     let staged = shape.centroids as f64 + postings + shortlist;
     let why = format!("a scan costs {scan:.0} token scores, two stages about {staged:.0}");
@@ -92,7 +96,7 @@ mod tests {
 
     fn shape(storage: TokenStorage, documents: u64) -> Shape {
         let tokens = documents * 200;
-        Shape { storage, documents, tokens, centroids: tokens / 64, query_tokens: 32 }
+        Shape { storage, documents, allowed: documents, tokens, centroids: tokens / 64, query_tokens: 32 }
     }
 
     #[test]

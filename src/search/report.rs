@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Plan, SearchOptions};
+use super::{Effort, Plan, SearchOptions};
 use crate::index::Snapshot;
 use crate::types::Hit;
 
@@ -31,10 +31,10 @@ pub struct SearchReport {
     pub segments: usize,
     /// Live documents of the snapshot.
     pub documents: u64,
-    /// Centroids walked per query token and segment; 0 if none.
-    pub nprobe: usize,
-    /// Length of the shortlist asked for, per segment; 0 if every document was scored.
-    pub candidates: usize,
+    /// Those of them that pass the filter.
+    pub allowed: u64,
+    /// How hard the two-stage plan tried, per segment; `None` if every document was scored.
+    pub effort: Option<Effort>,
     /// The stages in order, summed over segments.
     pub stages: Vec<StageReport>,
 }
@@ -49,8 +49,8 @@ impl SearchReport {
             precision: "none",
             segments: snapshot.segments().len(),
             documents: snapshot.documents(),
-            nprobe: 0,
-            candidates: 0,
+            allowed: 0,
+            effort: None,
             stages: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use crate::size;
 use clap::{Args, ValueEnum};
 use lateen::kernel::Isa;
 use lateen::retriever::{Answer, AnswerReport, Retriever};
-use lateen::search::{PlanChoice, SearchOptions};
+use lateen::search::{Effort, PlanChoice, SearchOptions};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -93,11 +93,20 @@ impl Tuning {
         };
         let mut options = SearchOptions::top(k);
         options.plan = plan;
-        options.nprobe = self.nprobe;
-        options.candidates = self.candidates;
+        options.effort = self.effort(k);
         options.isa = isa;
         options.threads = threads;
         Ok(options)
+    }
+
+    /// `None` unless something was asked for.
+    fn effort(&self, k: usize) -> Option<Effort> {
+        if self.nprobe.is_none() && self.candidates.is_none() {
+            return None;
+        }
+        let usual = Effort::for_top(k);
+        let nprobe = self.nprobe.unwrap_or(usual.nprobe);
+        Some(Effort { nprobe, candidates: self.candidates.unwrap_or(usual.candidates), ..usual })
     }
 
     /// Exact scores, whatever else is asked for.
@@ -236,8 +245,8 @@ impl<'a> ReportBody<'a> {
             runtime: report.runtime.name,
             segments: search.segments,
             documents: search.documents,
-            nprobe: search.nprobe,
-            candidates: search.candidates,
+            nprobe: search.effort.map_or(0, |effort| effort.nprobe),
+            candidates: search.effort.map_or(0, |effort| effort.candidates),
             milliseconds: stages.iter().map(|stage| stage.milliseconds).sum(),
             stages,
         }
