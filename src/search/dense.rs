@@ -16,7 +16,10 @@ use crate::types::{Hit, Score};
 ///   the rounding of the storage; larger is better.
 /// * Segments with a graph are searched by a beam of [`SearchOptions`]'s `ef_search` (Malkov & Yashunin,
 ///   "HNSW", TPAMI 2020, arXiv:1603.09320), others, and all under [`PlanChoice::Exact`], by scanning.
-/// * Cost: `documents · dim` for a scan, about `ef · log(documents) · m · dim` for a graph.
+/// * Under a filter or with deleted documents a graph is walked until `ef_search` allowed documents are found; where the allowed
+///   are so few that a scan of them is cheaper, they are scanned. `k` hits come back whenever as many documents are allowed.
+/// * Cost: `allowed documents · dim` for a scan, about `ef · m · dim · documents / allowed documents` for a graph. A thread keeps
+///   two bytes per document of the largest segment it has searched by graph.
 ///
 /// # Errors
 /// [`SearchError::DimensionMismatch`], [`SearchError::NotFinite`], [`SearchError::NotStored`], or what
@@ -61,8 +64,8 @@ fn check(snapshot: &Snapshot, query: &[f32]) -> Result<(), SearchError> {
     }
 }
 
-/// A scan of fewer vectors than this many times the beam is cheaper than following a graph.
-const SCAN_PER_BEAM: usize = 16;
+/// What a walk compares for each node that it keeps, in units of comparing one vector in a scan.
+const COMPARED_PER_KEPT: u64 = 16;
 
 fn choose(
     segment: &Segment,
@@ -75,13 +78,11 @@ fn choose(
     if segment.reader().graph()?.is_none() {
         return Ok((Plan::DenseExact, "the segment is too small for a graph"));
     }
-    let scan = SCAN_PER_BEAM.saturating_mul(options.ef_search()) as u64;
+    // A walk keeps `ef` allowed nodes and passes by the others between them.
     let (documents, allowed) = (u64::from(segment.documents()), allowed.len());
-    if options.plan == PlanChoice::Auto && allowed <= scan {
+    let compared = COMPARED_PER_KEPT.saturating_mul(options.ef_search() as u64).saturating_mul(documents);
+    if options.plan == PlanChoice::Auto && allowed.saturating_mul(allowed) <= compared {
         return Ok((Plan::DenseExact, "a scan of so few vectors is cheaper than a graph"));
-    }
-    if allowed * 10 < documents {
-        return Ok((Plan::DenseExact, "most documents are deleted or filtered out"));
     }
     Ok((Plan::DenseGraph, "the segment has a graph"))
 }

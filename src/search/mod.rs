@@ -48,4 +48,6 @@ pub use report::{SearchOutcome, SearchReport, StageReport};
 pub use tokens::search_tokens;
 
 #[cfg(test)]
+mod dense_tests;
+#[cfg(test)]
 mod tests;

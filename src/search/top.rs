@@ -36,11 +36,13 @@ pub(super) struct Best {
     hits: Vec<Hit>,
     /// What a hit has to reach.
     bar: Option<Score>,
+    /// So many hits are cut.
+    limit: usize,
 }
 
 impl Best {
     pub fn new(k: usize) -> Self {
-        Self { k, hits: Vec::new(), bar: None }
+        Self { k, hits: Vec::new(), bar: None, limit: 2 * k.clamp(512, 1 << 24) }
     }
 
     pub fn push(&mut self, hit: Hit) {
@@ -48,9 +50,10 @@ impl Best {
             return;
         }
         self.hits.push(hit);
-        // Seldom enough that the cost of a hit stays constant, unless most are equal.
-        if self.hits.len() == self.hits.capacity() && self.hits.len() >= 2 * self.k.max(512) {
+        if self.hits.len() >= self.limit {
             self.cut();
+            // Equal hits all stay: the cost of a hit is constant nevertheless.
+            self.limit = self.limit.max(2 * self.hits.len());
         }
     }
 

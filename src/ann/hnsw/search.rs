@@ -182,6 +182,9 @@ fn walk_filtered<L: Links + ?Sized>(
             break;
         }
         let fresh = unvisited(graph, 0, found.node(), visited, fresh)?;
+        if let Some(Reverse(next)) = ahead.peek() {
+            graph.announce(0, next.node());
+        }
         for (&node, &length) in fresh.iter().zip(measure(fresh, query, lengths, distances)) {
             let found = Found::new(length, node);
             if pool.wants(found) {
