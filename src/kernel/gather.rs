@@ -24,7 +24,6 @@ use crate::types::MAX_DIM;
 /// assert_eq!(out, [11.0, 1.0]);
 /// ```
 pub fn dots(isa: Isa, query: &[f32], rows: &[f32], chosen: &[u32], out: &mut [f32]) {
-    check((query.len(), rows.len()), chosen, out.len());
     #[cfg(target_arch = "x86_64")]
     if super::simd::gather::f32s(isa, query, rows, chosen, out) {
         return;
@@ -46,7 +45,6 @@ pub fn dots(isa: Isa, query: &[f32], rows: &[f32], chosen: &[u32], out: &mut [f3
 /// assert_eq!(out, [11.0]);
 /// ```
 pub fn dots_f16(isa: Isa, query: &[f32], rows: &[f16], chosen: &[u32], out: &mut [f32]) {
-    check((query.len(), rows.len()), chosen, out.len());
     #[cfg(target_arch = "x86_64")]
     if super::simd::gather::f16s(isa, query, rows, chosen, out) {
         return;
@@ -69,7 +67,6 @@ pub fn dots_f16(isa: Isa, query: &[f32], rows: &[f16], chosen: &[u32], out: &mut
 /// ```
 pub fn dots_i8(isa: Isa, query: &[i8], rows: &[i8], chosen: &[u32], out: &mut [i32]) {
     assert!(query.len() <= MAX_DIM, "dots_i8: too many dimensions");
-    check((query.len(), rows.len()), chosen, out.len());
     #[cfg(target_arch = "x86_64")]
     if super::simd::gather::i8s(isa, query, rows, chosen, out) {
         return;
@@ -131,7 +128,6 @@ impl QueryI16 {
     /// ```
     pub fn dots(&self, isa: Isa, rows: &[i8], chosen: &[u32], out: &mut [i32]) {
         let values = self.values.as_slice();
-        check((values.len(), rows.len()), chosen, out.len());
         #[cfg(target_arch = "x86_64")]
         if super::simd::gather::i16s(isa, values, rows, chosen, out) {
             return;
@@ -151,7 +147,8 @@ pub fn prefetch<T>(items: &[T]) {
     let _ = items;
 }
 
-fn check((dim, numbers): (usize, usize), chosen: &[u32], out: usize) {
+/// Panics unless each of `chosen` is one of the rows of `dim` that `numbers` numbers are, and has a place in `out`.
+pub(super) fn check((dim, numbers): (usize, usize), chosen: &[u32], out: usize) {
     assert_eq!(chosen.len(), out, "one result for each chosen row");
     if let Some(&last) = chosen.iter().max() {
         let end = (last as usize + 1).saturating_mul(dim);
@@ -160,6 +157,7 @@ fn check((dim, numbers): (usize, usize), chosen: &[u32], out: usize) {
 }
 
 fn each<T, R>(dim: usize, rows: &[T], chosen: &[u32], out: &mut [R], dot: impl Fn(&[T]) -> R) {
+    check((dim, rows.len()), chosen, out.len());
     for (out, &row) in out.iter_mut().zip(chosen) {
         *out = dot(&rows[row as usize * dim..][..dim]);
     }

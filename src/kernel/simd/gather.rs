@@ -4,8 +4,9 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
-use super::super::isa::{Isa, Kind};
 use super::unit::unrolled;
+use super::{Isa, Kind};
+use crate::kernel::gather::check;
 
 /// One way to multiply a stretch of a query with the same stretch of a row.
 ///
@@ -233,12 +234,14 @@ macro_rules! kernel {
                 // SAFETY: this function's features are all that is needed; the rows were checked.
                 unsafe { run::<$vnni>(query, rows, chosen, out) }
             }
-            let exists = |&row: &u32| (row as usize + 1) * query.len() <= rows.len();
-            assert!(chosen.len() == out.len() && chosen.iter().all(exists));
-            // SAFETY: an `Isa` other than the scalar one exists only if detection found its instructions on this processor.
+            if isa.kind() == Kind::Scalar {
+                return false;
+            }
+            check((query.len(), rows.len()), chosen, out.len());
+            // SAFETY: an `Isa` other than the scalar one exists only if detection found its instructions on this processor; the rows exist.
             unsafe {
                 match isa.kind() {
-                    Kind::Scalar => return false,
+                    Kind::Scalar => {}
                     Kind::Avx2 => avx2(query, rows, chosen, out),
                     Kind::Avx512 => avx512(query, rows, chosen, out),
                     Kind::Avx512Vnni { .. } => vnni(query, rows, chosen, out),
