@@ -57,15 +57,18 @@ pub(super) struct Shape {
 }
 
 /// Cost of walking one posting, in units of scoring one token of a document.
-const POSTING: f64 = 0.06;
+pub(super) const POSTING: f64 = 0.06;
 
 /// Chooses the plan for one segment and says why. Costs are in units of scoring one document token.
 pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, String), SearchError> {
     let storage = match shape.storage {
-        TokenStorage::Residual2 | TokenStorage::Residual4 => None,
+        TokenStorage::None => return Err(SearchError::NotStored { what: "token vectors" }),
         TokenStorage::F16 => Some("f16 tokens"),
         TokenStorage::F32 => Some("f32 tokens"),
-        _ => return Err(SearchError::NotStored { what: "token vectors" }),
+        TokenStorage::Residual1
+        | TokenStorage::ResidualTernary
+        | TokenStorage::Residual2
+        | TokenStorage::Residual4 => None,
     };
     match (storage, options.plan) {
         (Some(storage), PlanChoice::TwoStage) => Err(SearchError::PlanNotPossible { storage }),

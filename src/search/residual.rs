@@ -28,7 +28,7 @@ impl<'a> Residual<'a> {
         let codec = codes.codec();
         let rotated = rotate(query, codec.rotation_seed)?;
         let table = scale_table(codec.scale_log2_min, codec.scale_log2_step);
-        let packed = ResidualQuery::pack(isa, rotated.view(), codec.bits, &codec.levels, &table);
+        let packed = ResidualQuery::pack(isa, rotated.view(), codec.width, &codec.levels, &table);
         let centroid_query = QueryI8::pack(isa, rotated.view());
         let mut centroid_scores = vec![0.0; codec.centroid_count() as usize * centroid_query.stride()];
         centroid_query.scores(codec.centroids, codec.centroid_scales, &mut centroid_scores);

@@ -6,9 +6,10 @@ use rayon::prelude::*;
 
 use super::allowed::Allowed;
 use super::plan::{self, Plan, Shape};
+use super::recall;
 use super::residual::Residual;
 use super::top;
-use super::{SearchError, SearchOptions, SearchOutcome, SearchReport};
+use super::{EffortSource, SearchError, SearchOptions, SearchOutcome, SearchReport};
 use crate::index::{RawReader, RawRows, Segment, Snapshot};
 use crate::kernel::QueryF32;
 use crate::types::{Hit, Score, TokenMatrix};
@@ -59,18 +60,27 @@ fn search_on_this_pool(
     let mut report = SearchReport::begin(snapshot, options);
     let mut hits = Vec::new();
     let mut largest = None;
-    for segment in snapshot.segments() {
-        let allowed = Allowed::of(segment, options)?;
-        report.allowed += allowed.len();
-        let shape = shape(snapshot, (segment, &allowed), query)?;
+    let allowed = snapshot.segments().iter().map(|segment| Allowed::of(segment, options));
+    let allowed = allowed.collect::<Result<Vec<_>, SearchError>>()?;
+    report.allowed = allowed.iter().map(Allowed::len).sum();
+    let (options, source) = recall::resolve(snapshot, options, report.allowed);
+    let options = &options;
+    for (segment, allowed) in snapshot.segments().iter().zip(&allowed) {
+        let shape = shape(snapshot, (segment, allowed), query)?;
         let (plan, why) = plan::choose(shape, options)?;
         if largest.is_none_or(|tokens| shape.tokens > tokens) {
             largest = Some(shape.tokens);
             report.plan = plan;
             report.why = why;
         }
-        hits.extend(search_segment((segment, &allowed), query, (plan, options), &mut report)?);
+        hits.extend(search_segment((segment, allowed), query, (plan, options), &mut report)?);
     }
+    report.effort_source = match source {
+        source if report.effort.is_some() => source,
+        EffortSource::NotReached => source,
+        // Whatever was asked for, nothing was left out.
+        _ => EffortSource::Exact,
+    };
     let start = Instant::now();
     let found = hits.len() as u64;
     let hits = top::best(snapshot, hits, options.k)?;
