@@ -7,6 +7,7 @@ use half::slice::HalfFloatSliceExt;
 use roaring::RoaringBitmap;
 
 use super::buffer::{Buffer, Values};
+use super::graph::RoundedRows;
 use super::{IndexError, SegmentReader, WriterOptions, pooling};
 use crate::format::{DenseStorage, Dtype, IndexSettings, StoredDocument, TokenStorage};
 use crate::quant::{CodecOptions, ResidualCodec, TokenCodes, TokenRows};
@@ -165,8 +166,10 @@ impl<'a> Dense<'a> {
                 Self::F16(halves)
             }
             DenseStorage::I8 => {
-                let (scales, codes) = to_bytes(values, settings.dense_dim as usize);
-                Self::I8 { scales, codes }
+                let dim = settings.dense_dim as usize;
+                let mut rounded = RoundedRows::with_capacity(values.len() / dim, dim);
+                values.chunks_exact(dim).for_each(|row| rounded.push(row));
+                Self::I8 { scales: rounded.scales, codes: rounded.codes }
             }
         }
     }
@@ -185,17 +188,4 @@ impl<'a> Dense<'a> {
             }
         }
     }
-}
-
-/// Each row in units of its largest component's 127th part.
-fn to_bytes(values: &[f32], dim: usize) -> (Vec<f32>, Vec<i8>) {
-    let (mut scales, mut codes) = (Vec::with_capacity(values.len() / dim), Vec::with_capacity(values.len()));
-    for row in values.chunks_exact(dim) {
-        let largest = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
-        // Rows so small that the unit vanishes keep their direction through the smallest unit there is.
-        let scale = (largest / 127.0).max(f32::MIN_POSITIVE);
-        scales.push(scale);
-        codes.extend(row.iter().map(|x| (x / scale).round() as i8));
-    }
-    (scales, codes)
 }
