@@ -8,5 +8,6 @@ mod interruption;
 mod models;
 mod onnx;
 mod schema;
+mod secrets;
 mod session;
 mod workspace;
