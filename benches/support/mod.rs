@@ -1,5 +1,7 @@
 //! What several benches need: judgements, tables, the machine's name.
 
+#[allow(dead_code, reason = "not every bench reads encoded collections")]
+pub mod encoded;
 pub mod machine;
 
 use std::collections::HashSet;

@@ -15,7 +15,8 @@ use lateen::format::{
 };
 use lateen::index::directory::Directory;
 use lateen::index::{
-    Index, IndexOptions, MemoryDirectory, NewDocument, ReadMode, VerifyLevel, WriterOptions, verify_in,
+    Index, IndexOptions, MemoryDirectory, MergePolicy, NewDocument, ReadMode, VerifyLevel, WriterOptions,
+    verify_in,
 };
 use lateen::search::{PlanChoice, SearchOptions, explain, search_dense, search_tokens};
 use lateen::types::{DocId, EncodedTokens, TokenMatrix, TokenMatrixBuf};
@@ -167,7 +168,14 @@ fn make_index(token_storage: TokenStorage, dense_storage: DenseStorage) -> Files
     let directory = MemoryDirectory::new();
     let (shared, model) = (Arc::new(directory.clone()), ModelIdentity::default());
     let index = Index::create_in(shared, &settings, &model, IndexOptions::default()).expect("an empty index");
-    let options = WriterOptions { threads: 1, graph_min_documents: 4, ..WriterOptions::default() };
+    let options = WriterOptions {
+        threads: 1,
+        graph_min_documents: 4,
+        // The second batch waits to be coded.
+        code_from_tokens: 16,
+        merge: MergePolicy::manual(),
+        ..WriterOptions::default()
+    };
     let mut writer = index.writer(options).expect("the only writer");
     for batch in [0..9_u32, 9..12] {
         for number in batch {

@@ -14,27 +14,35 @@
 //!   survives a power cut; what it did not is either there as a whole or not at all.
 //! * **Nothing is changed in place.** Numbers are never used twice, files are only added and unlinked, so a
 //!   [`Snapshot`] reads the same answers for as long as it lives.
-//! * **One writer**, by a lock of the kernel that dies with its process. Readers take no lock and write nothing.
+//! * **One writer**, by a lock of the kernel that dies with its process. Readers write nothing; they share a lock on
+//!   the manifest they read, so that no writer, in whatever process, removes what they have open.
+//! * **Merging** keeps segments few and free of deleted documents ([`MergePolicy`]), and never codes a vector twice.
 //! * **Opening is cheap**: a manifest, and per segment a mapping, three small checks and the tombstones. No list
 //!   is copied to the heap.
 //! * **Damage is found, not served**: each 64 KiB block of a segment is compared with its checksum when it is
 //!   first touched, and once only ([`SegmentReader`]).
 
+mod backup;
 mod buffer;
 mod build;
+mod cancel;
+mod content;
 mod current;
 pub mod directory;
 mod document;
 mod error;
 mod garbage;
 mod graph;
+mod merge;
 mod mmap;
 mod options;
 mod publish;
+mod repair;
 mod segment;
 mod snapshot;
 mod stats;
 mod verify;
+mod whole_document;
 mod writer;
 
 #[cfg(test)]
@@ -43,10 +51,14 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use backup::{BackupReport, backup, backup_in};
+pub use cancel::CancelToken;
 pub use directory::{FileDirectory, MemoryDirectory, ReadMode};
 pub use document::{MAX_ID_BYTES, NewDocument};
 pub use error::IndexError;
+pub use merge::{MergeMode, MergePolicy};
 pub use options::WriterOptions;
+pub use repair::{RepairReport, RepairedSegment, repair, repair_in};
 pub use segment::{
     DenseReader, DenseRows, GraphReader, GraphWalk, ListsReader, RawReader, RawRows, ResidualReader,
     SegmentReader,
@@ -54,7 +66,7 @@ pub use segment::{
 pub use snapshot::{Segment, Snapshot};
 pub use stats::{IndexStats, SectionStats, SegmentStats};
 pub use verify::{Finding, Problem, VerifyLevel, VerifyReport, verify, verify_in};
-pub use writer::{CommitInfo, Writer};
+pub use writer::{CommitInfo, CompactInfo, CompactOptions, Writer};
 
 use self::current::Current;
 use self::directory::Directory;

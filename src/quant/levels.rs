@@ -90,6 +90,16 @@ impl Levels {
         Self::round(&levels, bits)
     }
 
+    /// The same unit with the levels of another codec.
+    pub(super) fn with_values(&self, values: [i8; 16]) -> Self {
+        let half = 1_usize << (self.bits - 1);
+        let mut magnitudes = [0.0; 8];
+        for (magnitude, &value) in magnitudes.iter_mut().zip(&values[half..2 * half]) {
+            *magnitude = f32::from(value);
+        }
+        Self { values, magnitudes, thresholds: thresholds(&magnitudes[..half]), ..self.clone() }
+    }
+
     /// Integers of which the largest is 127.
     fn round(levels: &[f64], bits: u8) -> Self {
         let half = levels.len();
@@ -102,12 +112,18 @@ impl Levels {
             values[half + at] = whole as i8;
             values[half - 1 - at] = -(whole as i8);
         }
-        let mut thresholds = [f32::INFINITY; 7];
-        for at in 1..half {
-            thresholds[at - 1] = (magnitudes[at - 1] + magnitudes[at]) / 2.0;
-        }
+        let thresholds = thresholds(&magnitudes[..half]);
         Self { bits, values, unit: unit as f32, magnitudes, thresholds }
     }
+}
+
+/// Between neighbouring magnitudes; infinite beyond the last.
+fn thresholds(magnitudes: &[f32]) -> [f32; 7] {
+    let mut thresholds = [f32::INFINITY; 7];
+    for (threshold, pair) in thresholds.iter_mut().zip(magnitudes.windows(2)) {
+        *threshold = (pair[0] + pair[1]) / 2.0;
+    }
+    thresholds
 }
 
 #[cfg(test)]

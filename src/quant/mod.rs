@@ -16,10 +16,13 @@
 mod clustering;
 mod codec;
 mod error;
+mod extend;
 mod fixed;
 mod groups;
+mod join;
 mod kmeans;
 mod levels;
+mod nearest;
 mod packing;
 mod random;
 mod residual;
@@ -31,6 +34,7 @@ use rayon::prelude::*;
 
 pub use codec::{CodecOptions, ResidualCodec, TokenCodes};
 pub use error::QuantError;
+pub use extend::Extension;
 pub use kmeans::{KMeans, KMeansOptions, spherical_kmeans};
 pub use packing::{pack, row_bytes, unpack};
 pub use rotation::Rotation;

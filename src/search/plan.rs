@@ -48,6 +48,8 @@ impl fmt::Display for Plan {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     pub storage: TokenStorage,
+    /// The index stores codes, this segment not yet.
+    pub unmerged: bool,
     pub documents: u64,
     pub tokens: u64,
     pub centroids: u64,
@@ -65,6 +67,12 @@ pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, Str
         TokenStorage::F32 => Some("f32 tokens"),
         _ => return Err(SearchError::NotStored { what: "token vectors" }),
     };
+    if shape.unmerged {
+        return Ok((
+            Plan::ExactTokens,
+            "recent documents are in half precision until they are merged".to_owned(),
+        ));
+    }
     match (storage, options.plan) {
         (Some(storage), PlanChoice::TwoStage) => Err(SearchError::PlanNotPossible { storage }),
         (Some(storage), _) => Ok((Plan::ExactTokens, format!("{storage} are stored without centroids"))),
@@ -92,7 +100,7 @@ mod tests {
 
     fn shape(storage: TokenStorage, documents: u64) -> Shape {
         let tokens = documents * 200;
-        Shape { storage, documents, tokens, centroids: tokens / 64, query_tokens: 32 }
+        Shape { storage, unmerged: false, documents, tokens, centroids: tokens / 64, query_tokens: 32 }
     }
 
     #[test]

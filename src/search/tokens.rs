@@ -11,6 +11,7 @@ use super::{SearchError, SearchOptions, SearchOutcome, SearchReport};
 use crate::index::{RawReader, RawRows, Segment, Snapshot};
 use crate::kernel::QueryF32;
 use crate::types::{Hit, Score, TokenMatrix};
+use lateen_index_format::TokenStorage;
 
 /// Finds the best documents by late interaction, `Σᵢ maxⱼ ⟨qᵢ, dⱼ⟩`.
 ///
@@ -76,11 +77,18 @@ fn search_on_this_pool(
 }
 
 fn shape(snapshot: &Snapshot, segment: &Segment, query: TokenMatrix<'_>) -> Result<Shape, SearchError> {
-    let storage = snapshot.settings().token_storage;
+    // Small segments of an index of codes hold half floats until they are merged: such are scanned.
+    let mut storage = snapshot.settings().token_storage;
+    let unmerged =
+        matches!(storage, TokenStorage::Residual2 | TokenStorage::Residual4) && !segment.reader().is_coded();
+    if unmerged {
+        storage = TokenStorage::F16;
+    }
     let residual = segment.reader().residual()?;
     let centroids = residual.map_or(0, |residual| residual.codec().centroid_count() as u64);
     Ok(Shape {
         storage,
+        unmerged,
         documents: u64::from(segment.documents()),
         tokens: segment.reader().tokens(),
         centroids,

@@ -38,6 +38,7 @@ pub fn cases() -> Vec<(&'static str, Files)> {
         Batch { add: &numbers[12..20], delete: &[20, 3] },
     ];
     let no_texts = Recipe { store_documents: false, ..Recipe::new(T::Residual4, D::None) };
+    let waiting = Recipe { code_from_tokens: 80, ..Recipe::new(T::Residual4, D::None) };
     let odd = Recipe { token_dim: 13, dense_dim: 5, ..Recipe::new(T::Residual2, D::F16) };
     vec![
         ("residual4", Recipe::new(T::Residual4, D::None).files(&one)),
@@ -48,6 +49,7 @@ pub fn cases() -> Vec<(&'static str, Files)> {
         ("dense-f32-graph", Recipe::new(T::None, D::F32).files(&one)),
         ("residual4-without-texts", no_texts.files(&segments)),
         ("residual2-odd-dimensions", odd.files(&segments)),
+        ("residual4-waiting", waiting.files(&segments)),
         ("empty", Recipe::new(T::Residual4, D::F32).files(&[])),
     ]
 }
@@ -95,7 +97,7 @@ pub fn stored() -> Vec<PathBuf> {
         .filter(|path| path.is_dir())
         .collect();
     found.sort();
-    assert!(found.len() >= 9, "fixtures are missing: {found:?}");
+    assert!(found.len() >= 10, "fixtures are missing: {found:?}");
     found
 }
 

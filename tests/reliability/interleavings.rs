@@ -9,7 +9,10 @@ use std::sync::Arc;
 
 use lateen::format::{DenseStorage, TokenStorage};
 use lateen::index::directory::{Directory, FileBytes, LockGuard, OutputFile};
-use lateen::index::{Index, IndexError, IndexOptions, MemoryDirectory, ReadMode, VerifyLevel, verify_in};
+use lateen::index::{
+    Index, IndexError, IndexOptions, MemoryDirectory, MergePolicy, ReadMode, VerifyLevel, WriterOptions,
+    verify_in,
+};
 use shuttle::scheduler::RandomScheduler;
 use shuttle::{Config, Runner, thread};
 
@@ -114,6 +117,16 @@ impl Directory for Switching {
         self.0.sync()
     }
 
+    fn pin(&self, name: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
+        thread::yield_now();
+        self.0.pin(name)
+    }
+
+    fn remove_unpinned(&self, name: &str) -> io::Result<bool> {
+        thread::yield_now();
+        self.0.remove_unpinned(name)
+    }
+
     fn try_lock(&self, name: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
         thread::yield_now();
         self.0.try_lock(name)
@@ -141,7 +154,9 @@ fn version_of(index: &Index, recipe: Recipe) -> Option<u64> {
 
 fn write_all(directory: &Switching, recipe: Recipe) {
     let index = Index::open_in(Arc::new(directory.clone()), IndexOptions::default()).unwrap();
-    let mut writer = index.writer(sample::writer_options()).unwrap();
+    // Segments are merged all the time, so that there is much to collect.
+    let merge = MergePolicy { segments_per_tier: 2, ..MergePolicy::default() };
+    let mut writer = index.writer(WriterOptions { merge, ..sample::writer_options() }).unwrap();
     for version in 0..COMMITS {
         for number in 0..DOCUMENTS {
             writer.add(recipe.document(number, version)).unwrap();

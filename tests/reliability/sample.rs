@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use lateen::format::{DenseStorage, IndexSettings, ModelIdentity, StoredDocument, TokenStorage};
 use lateen::index::directory::Directory;
-use lateen::index::{Index, IndexOptions, MemoryDirectory, NewDocument, ReadMode, WriterOptions};
+use lateen::index::{
+    Index, IndexOptions, MemoryDirectory, MergePolicy, NewDocument, ReadMode, WriterOptions,
+};
 use lateen::types::{EncodedTokens, TokenMatrixBuf};
 
 /// The files of an index by name.
@@ -44,11 +46,13 @@ pub struct Recipe {
     pub store_documents: bool,
     /// Letters of a text, at most.
     pub text: usize,
+    /// Fewer tokens than this wait in half precision.
+    pub code_from_tokens: usize,
 }
 
 impl Recipe {
     pub fn new(tokens: TokenStorage, dense: DenseStorage) -> Self {
-        Self { tokens, dense, token_dim: 8, dense_dim: 4, store_documents: true, text: 60 }
+        Self { tokens, dense, token_dim: 8, dense_dim: 4, store_documents: true, text: 60, code_from_tokens: 0 }
     }
 
     pub fn settings(&self) -> IndexSettings {
@@ -103,7 +107,8 @@ impl Recipe {
     /// The files of an index with one commit per batch: its documents, then its deletions.
     pub fn files(&self, batches: &[Batch<'_>]) -> Files {
         let (directory, index) = self.index();
-        let mut writer = index.writer(writer_options()).unwrap();
+        let options = WriterOptions { code_from_tokens: self.code_from_tokens, ..writer_options() };
+        let mut writer = index.writer(options).unwrap();
         for (version, batch) in (0..).zip(batches) {
             for &number in batch.add {
                 writer.add(self.document(number, version)).unwrap();
@@ -123,8 +128,15 @@ pub struct Batch<'a> {
     pub delete: &'a [u64],
 }
 
+/// One thread, graphs and codes even of a few documents, and no merging, so that a commit stays a segment.
 pub fn writer_options() -> WriterOptions {
-    WriterOptions { threads: 1, graph_min_documents: 4, ..WriterOptions::default() }
+    WriterOptions {
+        threads: 1,
+        graph_min_documents: 4,
+        code_from_tokens: 0,
+        merge: MergePolicy::manual(),
+        ..WriterOptions::default()
+    }
 }
 
 /// What a directory holds, but for the lock.

@@ -7,13 +7,30 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use lateen::index::{Index, WriterOptions};
+use lateen::index::{CompactOptions, Index, IndexError, MergeMode, MergePolicy, Writer, WriterOptions};
 
 use crate::ledger;
 
-/// Options of every writer here: one thread, and graphs even of small segments.
-pub fn writer_options() -> WriterOptions {
-    WriterOptions { threads: 1, graph_min_documents: 8, ..WriterOptions::default() }
+/// Options of every writer here: one thread, graphs even of small segments, codes after a few hundred tokens, and merges
+/// all the time.
+pub fn writer_options(mode: MergeMode) -> WriterOptions {
+    let merge = MergePolicy { mode, segments_per_tier: 3, ..MergePolicy::default() };
+    WriterOptions {
+        threads: 1,
+        graph_min_documents: 8,
+        code_from_tokens: 300,
+        merge,
+        ..WriterOptions::default()
+    }
+}
+
+/// Commits between two compactions.
+const COMPACT_EVERY: u64 = 16;
+
+/// Makes one segment of all that is there.
+pub fn compact(writer: &mut Writer) -> Result<(), IndexError> {
+    let options = CompactOptions { full: true, ..CompactOptions::default() };
+    writer.compact(&options, &mut |_| {}).map(drop)
 }
 
 /// Commits until it is stopped; prints the number of each commit once it is promised.
@@ -24,17 +41,21 @@ pub struct Write {
     /// Ends by itself after so many commits
     #[arg(long, default_value_t = u64::MAX)]
     commits: u64,
+    /// Merges in a thread beside the writer instead of in the commit
+    #[arg(long)]
+    background: bool,
 }
 
 impl Write {
     pub fn run(self) -> anyhow::Result<()> {
         let index = match Index::open(&self.index) {
-            Err(lateen::index::IndexError::NoIndex { .. }) => {
+            Err(IndexError::NoIndex { .. }) => {
                 Index::create(&self.index, &ledger::settings(), &ledger::model())?
             }
             opened => opened?,
         };
-        let mut writer = index.writer(writer_options())?;
+        let mode = if self.background { MergeMode::Background } else { MergeMode::OnCommit };
+        let mut writer = index.writer(writer_options(mode))?;
         let done = ledger::check(&index.snapshot()).context("before writing")?;
         let mut out = std::io::stdout();
         // The parent now knows that this process has the lock.
@@ -43,6 +64,9 @@ impl Write {
             ledger::commit(&mut writer, commit)?;
             writeln!(out, "{commit}")?;
             out.flush()?;
+            if commit % COMPACT_EVERY == 0 {
+                compact(&mut writer)?;
+            }
         }
         Ok(())
     }

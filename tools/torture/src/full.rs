@@ -1,11 +1,13 @@
 //! A file system of 8 MiB fills up under the writer.
 
+use std::io::Write as _;
+
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use lateen::index::{Index, VerifyLevel, verify};
+use lateen::index::{Index, MergeMode, VerifyLevel, verify};
 use serde_json::json;
 
-use crate::child::writer_options;
+use crate::child::{self, writer_options};
 use crate::image::{FileSystem, Image, skipped};
 use crate::ledger;
 use crate::process::Writing;
@@ -41,15 +43,30 @@ impl Full {
             let found = ledger::check(&opened.snapshot())?;
             ensure!(found >= ended.promised, "commit {} was promised, {found} is there", ended.promised);
             ensure!(verify(&index, VerifyLevel::Full)?.is_whole());
+            // Compaction needs room for a second copy: it says so, and leaves what is there.
+            let mut writer = opened.writer(writer_options(MergeMode::Manual)).context("a writer without room")?;
+            fill(&ballast);
+            let compacted = child::compact(&mut writer);
+            ensure!(compacted.is_err(), "there was room to compact");
+            ensure!(ledger::check(&Index::open(&index)?.snapshot())? == found, "a failed compaction changed something");
+            drop(writer);
             // With room again, the next writer goes on where the last one stopped.
             std::fs::remove_file(&ballast)?;
-            let index_writer = opened.writer(writer_options());
-            ledger::commit(&mut index_writer.context("a writer with room")?, found + 1)?;
+            let mut writer = opened.writer(writer_options(MergeMode::Manual)).context("a writer with room")?;
+            ledger::commit(&mut writer, found + 1)?;
+            child::compact(&mut writer)?;
             ensure!(ledger::check(&opened.snapshot())? == found + 1);
+            drop(writer);
             commits += found + 1;
             std::fs::remove_dir_all(&index)?;
         }
         println!("{}", json!({ "trial": "full", "rounds": self.rounds, "commits": commits, "commits_lost": 0 }));
         Ok(())
     }
+}
+
+/// Takes what room is left.
+fn fill(ballast: &std::path::Path) {
+    let Ok(mut file) = std::fs::OpenOptions::new().append(true).open(ballast) else { return };
+    while file.write_all(&[1; 4096]).is_ok() {}
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
-use lateen::index::{FileDirectory, Index, IndexOptions, ReadMode};
+use lateen::index::{FileDirectory, Index, IndexOptions, MergeMode, ReadMode};
 use lateen::search::{PlanChoice, SearchOptions, search_tokens};
 use lateen::types::TokenMatrix;
 use serde_json::json;
@@ -70,7 +70,7 @@ impl Victim {
         std::io::stdin().read_line(&mut String::new())?;
         let snapshot = index.snapshot();
         let rows: Vec<f32> = (0..64).map(|at| (at as f32).sin()).collect();
-        for plan in [PlanChoice::Exact, PlanChoice::TwoStage] {
+        for plan in [PlanChoice::Exact, PlanChoice::Auto] {
             let query = TokenMatrix::new(&rows, 16)?;
             let found = search_tokens(&snapshot, query, &SearchOptions { plan, ..SearchOptions::top(5) })?;
             ensure!(found.hits.len() == 5, "{} hits", found.hits.len());
@@ -99,7 +99,7 @@ impl Hazards {
         let folder = tempfile::tempdir()?;
         let sound = folder.path().join("sound");
         let index = Index::create(&sound, &ledger::settings(), &ledger::model())?;
-        let mut writer = index.writer(writer_options())?;
+        let mut writer = index.writer(writer_options(MergeMode::Manual))?;
         (1..=COMMITS).try_for_each(|commit| ledger::commit(&mut writer, commit))?;
         drop((writer, index));
         let mut report = serde_json::Map::new();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use lateen::index::{Index, VerifyLevel, verify};
+use lateen::index::{Index, MergeMode, VerifyLevel, verify};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
@@ -76,8 +76,9 @@ impl Kill {
             .map(|arguments| again(arguments, index)?.spawn().context("starting a reader"))
             .collect::<anyhow::Result<_>>()?;
         let mut before = 0;
-        for _ in 0..rounds {
-            let mut writing = Writing::start(index, &[])?;
+        for round in 0..rounds {
+            let more: &[&str] = if round % 2 == 0 { &[] } else { &["--background"] };
+            let mut writing = Writing::start(index, more)?;
             std::thread::sleep(Duration::from_millis(random.random_range(1..=self.longest_ms)));
             let ended = writing.kill()?;
             ensure!(ended.status.code().is_none(), "a writer failed by itself: {}", ended.told);
@@ -94,7 +95,7 @@ impl Kill {
     fn look(&self, index: &Path, promised: u64, totals: &mut Totals) -> anyhow::Result<u64> {
         let start = Instant::now();
         let opened = Index::open(index)?;
-        let writer = opened.writer(writer_options()).context("the lock of the killed writer")?;
+        let writer = opened.writer(writer_options(MergeMode::OnCommit)).context("the lock of the killed writer")?;
         totals.slowest_lock_ms = totals.slowest_lock_ms.max(start.elapsed().as_secs_f64() * 1e3);
         let found = ledger::check(&opened.snapshot())?;
         ensure!(found >= promised, "commit {promised} was promised, {found} is there");

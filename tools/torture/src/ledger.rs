@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
 use lateen::format::{DenseStorage, IndexSettings, ModelIdentity, StoredDocument, TokenStorage};
-use lateen::index::{NewDocument, Snapshot, Writer};
+use lateen::index::{NewDocument, SegmentReader, Snapshot, Writer};
 use lateen::types::{DocId, EncodedTokens, TokenMatrixBuf};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -99,6 +99,16 @@ pub fn commit(writer: &mut Writer, commit: u64) -> Result<(), lateen::index::Ind
     writer.commit().map(drop)
 }
 
+/// How many tokens a document has, coded or waiting to be; their blocks are checked on the way.
+fn rows(reader: &SegmentReader, local: u32) -> anyhow::Result<usize> {
+    if let Some(residual) = reader.residual()? {
+        return Ok(residual.document(local)?.len());
+    }
+    let raw = reader.raw()?.context("neither codes nor vectors")?;
+    raw.document(local)?;
+    Ok(raw.rows(local..local + 1)?.len())
+}
+
 /// Reads every live document, and says which commit this is.
 ///
 /// # Errors
@@ -111,8 +121,7 @@ pub fn check(snapshot: &Snapshot) -> anyhow::Result<u64> {
         let version = snapshot.content_hash(doc)?;
         let (at, local) = snapshot.segment_of(doc)?;
         let reader = snapshot.segments()[at].reader();
-        let residual = reader.residual()?.context("no codes")?;
-        let rows = residual.document(local)?.len();
+        let rows = rows(reader, local)?;
         let expected = document(&id, version);
         ensure!(rows == expected.tokens.map_or(0, |tokens| tokens.matrix.view().rows()), "{id} has {rows} tokens");
         ensure!(snapshot.stored(doc)? == expected.stored, "{id} has the text of another version than {version}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use lateen::index::{Index, VerifyLevel, verify};
+use lateen::index::{Index, MergeMode, VerifyLevel, verify};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::json;
@@ -51,7 +51,8 @@ impl Power {
                 before = 0;
             }
             let index = image.path().join(format!("index-{}", cut / CUTS_PER_INDEX));
-            let mut writing = Writing::start(&index, &[])?;
+            let more: &[&str] = if cut % 2 == 0 { &[] } else { &["--background"] };
+            let mut writing = Writing::start(&index, more)?;
             std::thread::sleep(Duration::from_millis(random.random_range(1..=self.longest_ms)));
             image.cut_power()?;
             let ended = writing.kill()?;
@@ -89,7 +90,7 @@ fn look(index: &std::path::Path, promised: u64) -> anyhow::Result<u64> {
     let report = verify(index, VerifyLevel::Full)?;
     ensure!(report.is_whole(), "{:?}", report.findings);
     // Whatever was half written is swept up by the next writer.
-    drop(opened.writer(writer_options()).context("the next writer")?);
+    drop(opened.writer(writer_options(MergeMode::OnCommit)).context("the next writer")?);
     let left = std::fs::read_dir(index)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let left: Vec<String> = left.filter(|name| name.ends_with(".tmp")).collect();
     ensure!(left.is_empty(), "left behind: {left:?}");

@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
-use lateen::index::Index;
+use lateen::index::{Index, MergeMode};
 use lateen::search::{PlanChoice, SearchOptions, search_dense, search_tokens};
 use lateen::types::TokenMatrix;
 use serde_json::{Value, json};
 
-use crate::child::writer_options;
+use crate::child::{compact, writer_options};
 use crate::ledger;
 
-/// Commits after which a new index takes the place of the old one.
-const COMMITS_PER_INDEX: u64 = 40;
+/// Commits between two compactions.
+const COMPACT_EVERY: u64 = 100;
 const READERS: usize = 2;
 const READS_PER_SECOND: u32 = 100;
 const WRITES_PER_SECOND: u32 = 5;
@@ -39,7 +39,7 @@ struct Sample {
 }
 
 struct Load {
-    current: Mutex<Index>,
+    index: Index,
     stop: AtomicBool,
     /// When a read began, in seconds since the start, and how long it took, in milliseconds.
     reads: Mutex<Vec<(f64, f64)>>,
@@ -47,10 +47,6 @@ struct Load {
 }
 
 impl Load {
-    fn index(&self) -> Index {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     fn running(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
     }
@@ -59,16 +55,16 @@ impl Load {
 impl Soak {
     pub fn run(self) -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let first = Index::create(&folder.path().join("0"), &ledger::settings(), &ledger::model())?;
+        let index = Index::create(&folder.path().join("index"), &ledger::settings(), &ledger::model())?;
         let load = Load {
-            current: Mutex::new(first),
+            index,
             stop: AtomicBool::new(false),
             reads: Mutex::new(Vec::new()),
             start: Instant::now(),
         };
         let length = Duration::from_secs_f64(self.minutes * 60.0);
         let (samples, commits) = std::thread::scope(|scope| -> anyhow::Result<_> {
-            let writer = scope.spawn(|| write(&load, folder.path()));
+            let writer = scope.spawn(|| write(&load));
             let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(|| read(&load))).collect();
             let mut samples = Vec::new();
             while load.start.elapsed() < length && !writer.is_finished() {
@@ -82,6 +78,9 @@ impl Soak {
             }
             Ok((samples, commits))
         })?;
+        let live = load.index.stats().bytes;
+        let left = disk(folder.path());
+        ensure!(left <= 2 * live + (256 << 10), "{left} bytes are left of {live} that live");
         let reads = load.reads.into_inner().unwrap_or_else(PoisonError::into_inner);
         let report = report(&samples, &reads, commits, self.minutes)?;
         println!("{report}");
@@ -89,26 +88,20 @@ impl Soak {
     }
 }
 
-fn write(load: &Load, folder: &Path) -> anyhow::Result<u64> {
-    let (mut commits, mut generation) = (0, 0_u64);
+fn write(load: &Load) -> anyhow::Result<u64> {
+    let mut writer = load.index.writer(writer_options(MergeMode::Background))?;
+    let mut commits = 0;
     while load.running() {
-        let mut writer = load.index().writer(writer_options())?;
-        for commit in 1..=COMMITS_PER_INDEX {
-            if !load.running() {
-                break;
-            }
-            let start = Instant::now();
-            ledger::commit(&mut writer, commit)?;
-            commits += 1;
-            std::thread::sleep(pause(start, WRITES_PER_SECOND));
+        let start = Instant::now();
+        commits += 1;
+        ledger::commit(&mut writer, commits)?;
+        if commits % COMPACT_EVERY == 0 {
+            compact(&mut writer)?;
         }
-        drop(writer);
-        let old = generation;
-        generation += 1;
-        let next = Index::create(&folder.join(generation.to_string()), &ledger::settings(), &ledger::model())?;
-        *load.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        std::fs::remove_dir_all(folder.join(old.to_string()))?;
+        std::thread::sleep(pause(start, WRITES_PER_SECOND));
     }
+    // What is left once nobody reads old commits and all is one segment.
+    compact(&mut writer)?;
     Ok(commits)
 }
 
@@ -123,7 +116,7 @@ fn read(load: &Load) -> anyhow::Result<()> {
             break;
         }
         let (start, began) = (Instant::now(), load.start.elapsed().as_secs_f64());
-        let snapshot = load.index().snapshot();
+        let snapshot = load.index.snapshot();
         let query = TokenMatrix::new(&rows, 16)?;
         let plan = [PlanChoice::Auto, PlanChoice::Exact][(round % 2) as usize];
         let found = search_tokens(&snapshot, query, &SearchOptions { plan, ..SearchOptions::top(10) })?;

@@ -5,6 +5,7 @@
 mod bad_input;
 mod evaluation;
 mod interruption;
+mod lifecycle;
 mod models;
 mod onnx;
 mod schema;
