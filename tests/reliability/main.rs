@@ -6,6 +6,7 @@ mod answers;
 mod damage;
 mod fixtures;
 mod interleavings;
+mod models;
 mod reader;
 mod sample;
 mod smoke;

@@ -44,7 +44,7 @@ impl Sanitize {
     }
 }
 
-/// Runs the tests that are left out of every day's run, in an optimised build.
+/// Runs the tests that are left out of every day's run.
 #[derive(Debug, Args)]
 pub struct Long {
     /// The beginning of their names, after `long_`
@@ -56,7 +56,7 @@ impl Long {
     pub fn run(self) -> anyhow::Result<()> {
         let name = format!("long_{}", self.name.unwrap_or_default());
         let mut cargo = process::cargo();
-        cargo.args(["test", "--release", "--package", "lateen", "--test", "reliability", "--"]);
+        cargo.args(["test", "--package", "lateen", "--test", "reliability", "--"]);
         process::run(cargo.args(["--ignored", "--nocapture", &name])).context("a long test")
     }
 }
