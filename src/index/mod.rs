@@ -28,6 +28,7 @@ mod buffer;
 mod build;
 mod cancel;
 mod content;
+mod current;
 pub mod directory;
 mod document;
 mod error;
@@ -50,7 +51,7 @@ mod writer;
 mod tests;
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 pub use backup::{BackupReport, backup, backup_in};
 pub use cancel::CancelToken;
@@ -70,9 +71,15 @@ pub use stats::{IndexStats, SectionStats, SegmentStats};
 pub use verify::{Finding, Problem, VerifyLevel, VerifyReport, verify, verify_in};
 pub use writer::{CommitInfo, CompactInfo, CompactOptions, Writer};
 
+use self::current::Current;
 use self::directory::Directory;
 use crate::format::{DenseStorage, FileName, IndexSettings, Manifest, ModelIdentity, TokenStorage};
 use crate::types::MAX_DIM;
+
+/// The primitives that [`current`] is made of; a test puts others in their place.
+mod sync {
+    pub(super) use std::sync::{Arc, PoisonError, RwLock};
+}
 
 /// How an index is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,20 +110,17 @@ pub struct Index {
 struct Shared {
     directory: Arc<dyn Directory>,
     options: IndexOptions,
-    current: RwLock<Arc<Snapshot>>,
+    current: Current<Snapshot>,
 }
 
 impl Shared {
     fn current(&self) -> Arc<Snapshot> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.get()
     }
 
     /// Makes `snapshot` the current one unless there is a newer one already.
     fn install(&self, snapshot: Arc<Snapshot>) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if snapshot.generation() > current.generation() {
-            *current = snapshot;
-        }
+        self.current.install(snapshot, Snapshot::generation);
     }
 }
 
@@ -181,7 +185,7 @@ impl Index {
     /// As [`Index::open`].
     pub fn open_in(directory: Arc<dyn Directory>, options: IndexOptions) -> Result<Self, IndexError> {
         let snapshot = Snapshot::load_newest(&*directory, options, None)?;
-        let current = RwLock::new(Arc::new(snapshot));
+        let current = Current::new(snapshot);
         Ok(Self { shared: Arc::new(Shared { directory, options, current }) })
     }
 

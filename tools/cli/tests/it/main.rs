@@ -10,5 +10,6 @@ mod models;
 mod onnx;
 mod recall;
 mod schema;
+mod secrets;
 mod session;
 mod workspace;
