@@ -91,7 +91,10 @@ impl<'a> Content<'a> {
         let tokens = match (settings.token_storage, keep) {
             (TokenStorage::None, _) => Tokens::None,
             (storage, Keep::Coded { levels }) if storage.code_width().is_some() => {
-                let options = CodecOptions { levels, ..codec_options(settings, writer) };
+                let mut options = CodecOptions { levels, ..codec_options(settings, writer) };
+                if buffer.rows.len() < writer.code_from_tokens {
+                    options.tokens_per_centroid = early_tokens_per_centroid(options.tokens_per_centroid);
+                }
                 let (codec, codes) = ResidualCodec::build(&buffer.rows, &buffer.token_ids, &options)?;
                 notes = training_notes(&buffer.rows, &buffer.token_ids, &codec, &codes);
                 Tokens::Coded(Coded::of_memory(codec, codes))
@@ -118,6 +121,11 @@ impl<'a> Content<'a> {
             notes,
         })
     }
+}
+
+/// Tokens coded by a codec of few tokens get finer centroids: they keep their codes when the index has grown.
+pub(super) fn early_tokens_per_centroid(tokens_per_centroid: usize) -> usize {
+    (tokens_per_centroid / 4).max(1)
 }
 
 pub(super) fn codec_options(settings: &IndexSettings, writer: &WriterOptions) -> CodecOptions {
