@@ -97,6 +97,7 @@ impl<'a> Content<'a> {
                 }
                 let (codec, codes) = ResidualCodec::build(&buffer.rows, &buffer.token_ids, &options)?;
                 notes = training_notes(&buffer.rows, &buffer.token_ids, &codec, &codes);
+                notes.insert(0, (TOKENS_PER_CENTROID, options.tokens_per_centroid.to_string()));
                 Tokens::Coded(Coded::of_memory(codec, codes))
             }
             _ => match &buffer.rows.values {
@@ -145,6 +146,8 @@ pub(super) fn training_notes(
     vec![("clustering", by.to_owned()), (RESIDUAL, format!("{residual:.6}"))]
 }
 
+/// The note of how many tokens share a centroid, on average.
+pub(super) const TOKENS_PER_CENTROID: &str = "tokens_per_centroid";
 /// The note of the mean of `|row − centroid|²` at training.
 pub(super) const RESIDUAL: &str = "residual";
 /// The note of how much farther rows that came later were from the codec's centroids, relative to training.

@@ -6,7 +6,8 @@ use super::rows::SegmentRows;
 use super::{IndexError, Live, SegmentOptions, SegmentReader, Tokens};
 use crate::format::CodecView;
 use crate::index::content::{
-    Coded, DRIFT, RESIDUAL, codec_options, early_tokens_per_centroid, note, training_notes,
+    Coded, DRIFT, RESIDUAL, TOKENS_PER_CENTROID, codec_options, early_tokens_per_centroid, note,
+    training_notes,
 };
 use crate::kernel::ResidualTokens;
 use crate::quant::{CodecOptions, Extension, ResidualCodec};
@@ -49,7 +50,8 @@ fn centroids_for(tokens: usize, tokens_per_centroid: usize) -> usize {
 
 fn train<'a>(rows: &SegmentRows<'_>, options: &CodecOptions) -> Result<Built<'a>, IndexError> {
     let (codec, codes) = ResidualCodec::build(rows, &[], options)?;
-    let notes = training_notes(rows, &[], &codec, &codes);
+    let mut notes = training_notes(rows, &[], &codec, &codes);
+    notes.insert(0, (TOKENS_PER_CENTROID, options.tokens_per_centroid.to_string()));
     Ok((Tokens::Coded(Coded::of_memory(codec, codes)), notes))
 }
 
