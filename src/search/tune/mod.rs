@@ -162,7 +162,7 @@ impl TuningState {
     /// Of a snapshot. Reads metadata only.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
-        let coded = snapshot.settings().token_storage.code_width().is_some();
+        let coded = snapshot.segments().iter().any(|segment| segment.reader().is_coded());
         let large = coded && snapshot.documents() >= FEWEST_DOCUMENTS;
         match snapshot.tuning() {
             Some(tuning) if large && outdated(tuning, snapshot) => Self::Outdated,
