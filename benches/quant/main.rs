@@ -112,9 +112,11 @@ fn pooled(collection: &Collection, table: &mut Table<'_>) -> anyhow::Result<()> 
         let start = Instant::now();
         let pooled = collection.pooled(factor)?;
         let seconds = start.elapsed().as_secs_f64();
-        for (name, width) in names.iter().zip(CodeWidth::ALL).filter(|(name, _)| table.wants(name)) {
-            let codec = Shipped::build(&pooled, true, &CodecOptions::with_width(width))?;
-            table.measure(name, &pooled, &codec, Some(seconds));
+        for (name, width) in names.iter().zip(CodeWidth::ALL) {
+            if table.wants(name) {
+                let codec = Shipped::build(&pooled, true, &CodecOptions::with_width(width))?;
+                table.measure(name, &pooled, &codec, Some(seconds));
+            }
         }
     }
     Ok(())
