@@ -112,11 +112,10 @@ fn pooled(collection: &Collection, table: &mut Table<'_>) -> anyhow::Result<()> 
         let start = Instant::now();
         let pooled = collection.pooled(factor)?;
         let seconds = start.elapsed().as_secs_f64();
-        for (name, width) in names.iter().zip(CodeWidth::ALL) {
-            if table.wants(name) {
-                let codec = Shipped::build(&pooled, true, &CodecOptions::with_width(width))?;
-                table.measure(name, &pooled, &codec, Some(seconds));
-            }
+        let wanted: Vec<_> = names.iter().zip(CodeWidth::ALL).filter(|(name, _)| table.wants(name)).collect();
+        for (name, width) in wanted {
+            let codec = Shipped::build(&pooled, true, &CodecOptions::with_width(width))?;
+            table.measure(name, &pooled, &codec, Some(seconds));
         }
     }
     Ok(())

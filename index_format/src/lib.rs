@@ -23,6 +23,7 @@ mod sections;
 mod segment;
 mod settings;
 mod tombstones;
+mod tuning;
 
 pub use roaring::RoaringBitmap;
 
@@ -39,6 +40,7 @@ pub use sections::*;
 pub use segment::{Flags, MAX_SECTIONS, SectionEntry, SectionKind, SegmentLayout, SegmentWriter};
 pub use settings::{DenseStorage, IndexSettings, MAX_DIM, ModelIdentity, TokenStorage};
 pub use tombstones::Tombstones;
+pub use tuning::{Knob, MAX_KNOBS, MAX_TARGETS, QuerySource, TunedTarget, Tuning, WHOLE};
 
 /// Sections, and the arrays inside them, start at multiples of this many bytes.
 pub const ALIGNMENT: usize = 64;

@@ -53,12 +53,18 @@ pub enum IndexError {
         #[source]
         source: io::Error,
     },
+    /// The record of what was measured about searching contradicts itself: leave it out, or measure again.
+    #[error("the tuning record: {0}")]
+    Tuning(#[source] FormatError),
     /// An earlier sync failed, so it is unknown what reached the disk. Drop this writer and open another.
     #[error("the writer is unusable: an earlier sync of {} failed", path.display())]
     Poisoned {
         /// What could not be synced.
         path: PathBuf,
     },
+    /// The work was stopped by its [`CancelToken`](super::CancelToken). Nothing is lost: do it again when there is time.
+    #[error("stopped")]
+    Cancelled,
     /// A file is damaged, foreign, or of another version. Its error says which; restore it from a copy,
     /// or build the index again.
     #[error("{}: {source}", file.display())]

@@ -8,7 +8,7 @@ use crate::format::CodeWidth;
 use crate::types::{MatrixError, TokenMatrix, TokenMatrixBuf, normalize};
 
 /// Rows around `words` directions, with some noise along shared directions, and the word of each row.
-fn tokens(rows: usize, dim: usize, words: usize, seed: u64) -> (TokenMatrixBuf, Vec<u32>) {
+pub(super) fn tokens(rows: usize, dim: usize, words: usize, seed: u64) -> (TokenMatrixBuf, Vec<u32>) {
     let mut random = SplitMix64::new(seed);
     let mut uniform = move || (random.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
     let centres: Vec<f32> = (0..words * dim).map(|_| uniform()).collect();

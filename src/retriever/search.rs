@@ -145,7 +145,7 @@ impl Retriever {
 }
 
 /// The text that was encoded, from what was stored of it.
-fn full_text(stored: &StoredDocument) -> String {
+pub(super) fn full_text(stored: &StoredDocument) -> String {
     let document = Document {
         id: String::new(),
         title: stored.title.clone(),

@@ -1,6 +1,7 @@
 //! What a search can refuse.
 
 use crate::ann::AnnError;
+use crate::encode::export::PcaError;
 use crate::index::IndexError;
 use crate::types::MatrixError;
 
@@ -31,6 +32,15 @@ pub enum SearchError {
         /// How the tokens are stored.
         storage: &'static str,
     },
+    /// Ask for a share above 0 and at most 1, or `exact`.
+    #[error("a recall is a number above 0 and at most 1, or `exact`, not {found}")]
+    Recall {
+        /// What was asked for.
+        found: String,
+    },
+    /// The vectors cannot be had in fewer dimensions: take more documents, or other dimensions.
+    #[error("no projection to fewer dimensions: {0}")]
+    Projection(#[from] PcaError),
     /// There is no live document of that number in the snapshot.
     #[error("the snapshot has no document {doc}")]
     NoSuchDocument {

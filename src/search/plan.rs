@@ -48,14 +48,18 @@ impl fmt::Display for Plan {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     pub storage: TokenStorage,
+    /// The index stores codes, this segment not yet.
+    pub unmerged: bool,
     pub documents: u64,
+    /// Documents that may be hits.
+    pub allowed: u64,
     pub tokens: u64,
     pub centroids: u64,
     pub query_tokens: u64,
 }
 
 /// Cost of walking one posting, in units of scoring one token of a document.
-const POSTING: f64 = 0.06;
+pub(super) const POSTING: f64 = 0.06;
 
 /// Chooses the plan for one segment and says why. Costs are in units of scoring one document token.
 pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, String), SearchError> {
@@ -68,6 +72,12 @@ pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, Str
         | TokenStorage::Residual2
         | TokenStorage::Residual4 => None,
     };
+    if shape.unmerged {
+        return Ok((
+            Plan::ExactTokens,
+            "recent documents are in half precision until they are merged".to_owned(),
+        ));
+    }
     match (storage, options.plan) {
         (Some(storage), PlanChoice::TwoStage) => Err(SearchError::PlanNotPossible { storage }),
         (Some(storage), _) => Ok((Plan::ExactTokens, format!("{storage} are stored without centroids"))),
@@ -78,11 +88,13 @@ pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, Str
 }
 
 fn cheaper(shape: Shape, options: &SearchOptions) -> (Plan, String) {
-    let scan = shape.tokens as f64;
     let documents = shape.documents.max(1) as f64;
-    let shortlist = (options.candidates() as f64).min(documents) * (scan / documents);
-    let list = scan / (shape.centroids.max(1) as f64);
-    let probed = (options.nprobe() as f64).min(shape.centroids as f64);
+    let per_document = shape.tokens as f64 / documents;
+    let scan = shape.allowed as f64 * per_document;
+    let effort = options.effort();
+    let shortlist = (effort.candidates as f64).min(shape.allowed as f64) * per_document;
+    let list = shape.tokens as f64 / (shape.centroids.max(1) as f64);
+    let probed = (effort.nprobe as f64).min(shape.centroids as f64);
     let postings = shape.query_tokens as f64 * probed * list * POSTING;
     let staged = shape.centroids as f64 + postings + shortlist;
     let why = format!("a scan costs {scan:.0} token scores, two stages about {staged:.0}");
@@ -95,7 +107,15 @@ mod tests {
 
     fn shape(storage: TokenStorage, documents: u64) -> Shape {
         let tokens = documents * 200;
-        Shape { storage, documents, tokens, centroids: tokens / 64, query_tokens: 32 }
+        Shape {
+            storage,
+            unmerged: false,
+            documents,
+            allowed: documents,
+            tokens,
+            centroids: tokens / 64,
+            query_tokens: 32,
+        }
     }
 
     #[test]

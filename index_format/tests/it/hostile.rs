@@ -99,6 +99,36 @@ fn manifests_name_each_file_once_and_below_the_next_number() {
 }
 
 #[test]
+fn tunings_that_contradict_themselves_are_refused() {
+    let refused = |change: &dyn Fn(&mut Tuning)| {
+        let mut tuning = sample::tuning();
+        change(&mut tuning);
+        let manifest = Manifest { tuning: Some(tuning), ..sample::manifest() };
+        manifest.encode().unwrap_err()
+    };
+    let inconsistent = |error| assert!(matches!(error, FormatError::Inconsistent { .. }), "{error}");
+    let too_large = |error| assert!(matches!(error, FormatError::TooLarge { .. }), "{error}");
+    inconsistent(refused(&|tuning| tuning.targets[0].k = 0));
+    inconsistent(refused(&|tuning| tuning.targets.reverse()));
+    inconsistent(refused(&|tuning| tuning.targets[1].recall = tuning.targets[0].recall));
+    inconsistent(refused(&|tuning| tuning.targets[0].knobs.reverse()));
+    too_large(refused(&|tuning| tuning.targets[0].lower = tuning.targets[0].measured + 1));
+    too_large(refused(&|tuning| tuning.targets[1].recall = WHOLE + 1));
+    too_large(refused(&|tuning| {
+        tuning.targets =
+            (1..=MAX_TARGETS as u32 + 1).map(|k| TunedTarget { k, ..TunedTarget::default() }).collect();
+    }));
+    // Whether there is a tuning, and where its queries came from, are bytes of few values.
+    let body = sample::manifest().encode().unwrap()[HEAD_LEN..].to_vec();
+    let tail = Manifest { tuning: None, ..sample::manifest() }.encode().unwrap().len() - HEAD_LEN - 1;
+    for (at, value) in [(tail, 2), (tail, 0), (tail + 21, 2)] {
+        let mut body = body.clone();
+        body[at] = value;
+        assert!(Manifest::decode(&entry::sealed(2, &body)).is_err(), "byte {at} = {value}");
+    }
+}
+
+#[test]
 fn a_decompression_bomb_is_bounded_by_its_header() {
     // 65 MiB of zeros, said to be 64 documents: over the limit of a shared block.
     let zeros = zstd::bulk::compress(&vec![0; 65 << 20], 1).unwrap();

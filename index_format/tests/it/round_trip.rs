@@ -59,6 +59,21 @@ fn segment_record() -> impl Strategy<Value = SegmentRecord> {
     )
 }
 
+fn tuning() -> impl Strategy<Value = Tuning> {
+    let knobs = proptest::collection::btree_map(any::<String>(), any::<u64>(), 0..4)
+        .prop_map(|knobs| knobs.into_iter().map(|(name, value)| Knob { name, value }).collect());
+    let target = (0..=WHOLE, 0..=WHOLE, knobs).prop_map(|(a, b, knobs)| (a.max(b), a.min(b), knobs));
+    let places = proptest::collection::btree_map((1..=u32::MAX, 0..=WHOLE), target, 0..6);
+    (any::<(u64, u64, u32, u64)>(), any::<bool>(), places).prop_map(|(counts, given, places)| {
+        let (documents, tokens, queries, seed) = counts;
+        let source = if given { QuerySource::Given } else { QuerySource::Sampled };
+        let target =
+            |((k, recall), (measured, lower, knobs))| TunedTarget { k, recall, measured, lower, knobs };
+        let targets = places.into_iter().map(target).collect();
+        Tuning { documents, tokens, queries, source, seed, targets }
+    })
+}
+
 /// Counts tokens per document, then tokens; levels of nodes, then lists.
 struct Levels {
     levels: Vec<u32>,
@@ -83,6 +98,7 @@ proptest! {
         fingerprint in any::<[u8; 16]>(),
         generation in any::<u64>(),
         mut segments in vec(segment_record(), 0..20),
+        tuning in proptest::option::of(tuning()),
     ) {
         for (index, segment) in (0..).zip(&mut segments) {
             segment.number = 2 * index;
@@ -92,7 +108,7 @@ proptest! {
         }
         let (name, location, description) = strings;
         let model = ModelIdentity { name, location, fingerprint, description };
-        let manifest = Manifest { generation, next_number: 40, settings, model, segments };
+        let manifest = Manifest { generation, next_number: 40, settings, model, segments, tuning };
         prop_assert_eq!(Manifest::decode(&manifest.encode().unwrap()).unwrap(), manifest);
     }
 

@@ -167,6 +167,23 @@ pub fn manifest() -> Manifest {
                 tombstones: Some(TombstoneRecord { number: 11, deleted: 2, checksum: 101 }),
             },
         ],
+        tuning: Some(tuning()),
+    }
+}
+
+pub fn tuning() -> Tuning {
+    let knob = |name: &str, value| Knob { name: name.into(), value };
+    let target = |recall, knobs| TunedTarget { k: 10, recall, measured: 996_000, lower: 991_000, knobs };
+    Tuning {
+        documents: 11,
+        tokens: 85,
+        queries: 64,
+        source: QuerySource::Given,
+        seed: 5,
+        targets: vec![
+            target(950_000, vec![knob("candidates", 64), knob("nprobe", 8)]),
+            target(990_000, vec![knob("nprobe", 16)]),
+        ],
     }
 }
 

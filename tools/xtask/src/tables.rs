@@ -78,7 +78,21 @@ fn table(record: &Value) -> anyhow::Result<String> {
             text("cpu"),
             text("commit")
         ),
+        "lifecycle" => format!(
+            "{}\n{}\n*Latency: {} documents of {} tokens, {} changes of each kind, each with its commit; {}, {}, commit {}.*\n",
+            rows(&record["history"], HISTORY),
+            rows(&record["latency"], LATENCY),
+            number("documents"),
+            number("tokens"),
+            number("changes"),
+            text("cpu"),
+            text("kernel"),
+            text("commit"),
+        ),
         "quality" => rows(&record["rows"], QUALITY),
+        "recall" => {
+            format!("{}\n*{}, commit {}.*\n", rows(&record["rows"], RECALL), text("kernel"), text("commit"))
+        }
         "codecs" => format!(
             "{}\n*{}, {} documents, {} tokens of {} dimensions, {} queries; {}, commit {}.*\n",
             rows(&own_codecs(record), CODECS),
@@ -121,6 +135,17 @@ const SEARCH: &[Column] = &[
     ("bytes/token", "bytes_per_token", 1),
     ("build s", "build_seconds", 1),
 ];
+const RECALL: &[Column] = &[
+    ("collection", "collection", 0),
+    ("tokens as", "storage", 0),
+    ("k", "k", 0),
+    ("asked", "target", 2),
+    ("found", "recall", 4),
+    ("95 % from", "lower", 4),
+    ("to", "upper", 4),
+    ("queries", "queries", 0),
+    ("of a scan's work", "work_of_scan", 3),
+];
 const OPEN: &[Column] = &[
     ("documents", "documents", 0),
     ("tokens", "tokens", 0),
@@ -135,6 +160,23 @@ const ENCODE: &[Column] = &[
     ("threads (0: all)", "threads", 0),
     ("documents/s", "documents_per_second", 0),
     ("token vectors/s", "rows_per_second", 0),
+];
+const HISTORY: &[Column] = &[
+    ("codes", "storage", 0),
+    ("index", "index", 0),
+    ("commits", "commits", 0),
+    ("segments", "segments", 0),
+    ("nDCG@10", "ndcg@10", 4),
+    ("recall@10 of exact float", "recall@10", 4),
+    ("bytes/token", "bytes_per_token", 1),
+    ("ms p50", "ms_p50", 2),
+];
+const LATENCY: &[Column] = &[
+    ("one document", "operation", 0),
+    ("merging", "merging", 0),
+    ("ms p50", "ms_p50", 1),
+    ("ms p99", "ms_p99", 1),
+    ("ms max", "ms_max", 1),
 ];
 const QUALITY: &[Column] = &[
     ("system", "system", 0),

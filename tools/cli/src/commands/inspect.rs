@@ -1,3 +1,4 @@
+use super::tune::TuningBody;
 use crate::exit::Outcome;
 use crate::output::{BOLD, Output};
 use crate::size;
@@ -22,6 +23,7 @@ struct Body<'a> {
     generation: u64,
     settings: Settings,
     model: ModelBody<'a>,
+    tuning: Option<TuningBody>,
     segments: Vec<SegmentBody>,
 }
 
@@ -70,6 +72,7 @@ impl Inspect {
             generation: snapshot.generation(),
             settings: Settings::of(&snapshot),
             model: ModelBody::of(snapshot.model()),
+            tuning: snapshot.tuning().map(|tuning| TuningBody::of(tuning, snapshot.documents())),
             segments: snapshot.segments().iter().map(SegmentBody::of).collect(),
         };
         if output.json {
@@ -157,6 +160,10 @@ impl Body<'_> {
         ))?;
         output.line(format_args!("             {}", plain(self.model.description)))?;
         output.line(format_args!("             fingerprint {}", self.model.fingerprint))?;
+        match &self.tuning {
+            Some(tuning) => tuning.write(output)?,
+            None => output.line("recall       not measured")?,
+        }
         for segment in &self.segments {
             segment.write(output)?;
         }

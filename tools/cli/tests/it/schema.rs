@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Objects whose keys are the user's or a matter of choice.
-const OPEN: &[&str] = &["metadata", "metrics", "build"];
+const OPEN: &[&str] = &["metadata", "metrics", "build", "loss", "exact_metrics", "effort"];
 
 /// The examples of the page, by kind.
 fn examples() -> BTreeMap<String, Value> {
@@ -64,11 +64,21 @@ fn documents_are_as_documented() {
     check(&space.run(&["search", "ix", "tides", "--format", "jsonl"]), "hit");
     check(&space.run(&["stats", "ix", "--json"]), "stats");
     check(&space.run(&["inspect", "ix", "--json"]), "inspect");
+    check(&space.run(&["advise", "ix", "--json"]), "advice");
+    check(&space.run(&["tune", "ix", "--json"]), "tuned");
+    check(&space.run(&["inspect", "ix", "--json"]), "inspect");
     check(&space.run(&["verify", "ix", "--json"]), "verify");
     check(&space.run(&["encode", "tides", "--json"]), "vectors");
     check(&space.run(&["model", "inspect", "bundled", "--json"]), "model");
     check(&space.run(&["runtime", "status", "--json"]), "runtimes");
     check(&space.run(&["delete", "ix", "moon", "--json"]), "delete");
+    check(&space.run(&["stats", "ix", "--json"]), "stats");
+    check(&space.run(&["compact", "ix", "--json"]), "compact");
+    check(&space.run(&["backup", "ix", "copy", "--json"]), "backup");
+    check(&space.run(&["repair", "ix", "--json"]), "repair");
+    check(&space.run(&["export", "ix", "--out", "ix.jsonl", "--json"]), "export");
+    check(&space.run(&["import", "ix.jsonl", "--out", "again", "--json"]), "import");
+    check(&space.run(&["upgrade", "ix", "--json"]), "upgrade");
     check(&space.run(&["stats", "nowhere", "--json"]), "error");
     space.write("qrels", "q 0 a 1\n");
     space.write("run", "q Q0 a 1 0.9 x\n");
