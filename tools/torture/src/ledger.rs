@@ -51,8 +51,8 @@ pub fn state(commit: u64) -> State {
     let mut state = State::new();
     for commit in 1..=commit {
         let (added, deleted) = operations(commit);
-        added.into_iter().for_each(|id| drop(state.insert(id, commit)));
-        deleted.iter().for_each(|id| drop(state.remove(id)));
+        state.extend(added.into_iter().map(|id| (id, commit)));
+        state.retain(|id, _| !deleted.contains(id));
         state.insert(CLOCK.to_owned(), commit);
     }
     state
