@@ -205,18 +205,8 @@ impl History {
             let once = create(&folder.path().join("once"), self.data.dim, storage)?;
             self.build_at_once(&once)?;
             rows.push(self.row(bits, "built at once", 1, &once, start)?);
-            let start = Instant::now();
-            let grown = create(&folder.path().join("grown"), self.data.dim, storage)?;
-            let commits = self.grow(&grown)?;
-            rows.push(self.row(bits, "grown", commits, &grown, start)?);
-            let steps = [
-                ("grown, compacted", CompactOptions::default()),
-                ("grown, one segment", CompactOptions { full: true, ..CompactOptions::default() }),
-            ];
-            for (name, options) in steps {
-                let start = Instant::now();
-                grown.writer(WriterOptions::default())?.compact(&options, &mut |_| {})?;
-                rows.push(self.row(bits, name, commits, &grown, start)?);
+            for (name, budget_bytes) in [("grown", 256 << 20), ("grown within 16 MiB", 16 << 20)] {
+                self.rows_of_grown(storage, (bits, name, budget_bytes), folder.path(), &mut rows)?;
             }
             for times in 1..=5 {
                 let start = Instant::now();
@@ -232,6 +222,31 @@ impl History {
             }
         }
         Ok(rows)
+    }
+
+    /// An index with a history, as it is, compacted, and in one segment.
+    fn rows_of_grown(
+        &self,
+        storage: TokenStorage,
+        (bits, name, budget_bytes): (&str, &str, u64),
+        folder: &Path,
+        rows: &mut Vec<Value>,
+    ) -> anyhow::Result<()> {
+        let start = Instant::now();
+        let index = create(&folder.join(name), self.data.dim, storage)?;
+        let merge = MergePolicy { budget_bytes, ..MergePolicy::default() };
+        let commits = self.grow(&index, WriterOptions { merge, ..WriterOptions::default() })?;
+        rows.push(self.row(bits, name, commits, &index, start)?);
+        let steps = [
+            ("compacted", CompactOptions::default()),
+            ("one segment", CompactOptions { full: true, ..CompactOptions::default() }),
+        ];
+        for (step, options) in steps {
+            let start = Instant::now();
+            index.writer(WriterOptions::default())?.compact(&options, &mut |_| {})?;
+            rows.push(self.row(bits, &format!("{name}, {step}"), commits, &index, start)?);
+        }
+        Ok(())
     }
 
     fn document(&self, at: usize, version: u64) -> NewDocument {
@@ -256,11 +271,11 @@ impl History {
     }
 
     /// Ends with the same documents; returns how many commits it took.
-    fn grow(&self, index: &Index) -> anyhow::Result<usize> {
+    fn grow(&self, index: &Index, options: WriterOptions) -> anyhow::Result<usize> {
         let mut random = StdRng::seed_from_u64(7);
         let mut order: Vec<usize> = (0..self.data.documents.len()).collect();
         order.shuffle(&mut random);
-        let mut writer = index.writer(WriterOptions::default())?;
+        let mut writer = index.writer(options)?;
         let (mut commits, mut there, mut again) = (0, Vec::new(), Vec::new());
         let mut rest = order.as_slice();
         while !rest.is_empty() || !again.is_empty() {

@@ -102,7 +102,10 @@ fn metadata() -> Vec<Case> {
         section("a build setting of 2⁶⁰ bytes", SectionKind::Meta, meta(&[(1, 4), (HUGE, 8)])),
         tombstones("a bitmap of 2¹⁶ containers", numbers(&[(1, 8), (9, 4), (9, 4), (12346, 4), (65_536, 4)])),
         tombstones("a bitmap of 2³² containers", numbers(&[(1, 8), (9, 4), (9, 4), (12346, 4), (WIDE, 4)])),
-        tombstones("a bitmap of runs without runs", numbers(&[(1, 8), (WIDE, 4), (WIDE, 4), (0xffff_303b, 4)])),
+        tombstones(
+            "a bitmap of runs without runs",
+            numbers(&[(1, 8), (WIDE, 4), (WIDE, 4), (0xffff_303b, 4)]),
+        ),
     ]
 }
 
@@ -164,7 +167,11 @@ fn sections() -> Vec<Case> {
         section("2⁶⁴ rows", S::RawTokens, record(&[(u64::MAX, 8), (1, 4), (2, 1)], 64)),
         section("2³² rows of bytes", S::DenseVectors, record(&[(WIDE, 8), (8192, 4), (3, 1)], 64)),
         section("2³² nodes", S::GraphLinks, record(&[(WIDE, 4), (4096, 4), (4096, 4)], 128)),
-        section("2³² lists above", S::GraphLinks, record(&[(1, 4), (4096, 4), (1, 4), (0, 4), (63, 4), (WIDE, 4)], 192)),
+        section(
+            "2³² lists above",
+            S::GraphLinks,
+            record(&[(1, 4), (4096, 4), (1, 4), (0, 4), (63, 4), (WIDE, 4)], 192),
+        ),
         section("2³² ids", S::ExternalIds, record(&[(WIDE, 4), (4, 1), (0, 3), (64, 8)], 128)),
         section("ids of 2⁶⁰ bytes", S::ExternalIds, record(&[(1, 4), (8, 1), (0, 3), (HUGE, 8)], 192)),
         section("2³² blocks of texts", S::StoredFields, foot(&[(WIDE, 4), (WIDE, 4), (64, 8)])),
@@ -204,7 +211,9 @@ fn texts() -> Vec<Case> {
     let packed = packed.finish().unwrap();
     // A frame whose window is 2⁴¹ bytes.
     let window = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf8, 1, 0, 0];
-    let corpus = |name, format, bytes: Vec<u8>| case(name, move || read_corpus(format, io::Cursor::new(bytes.clone())));
+    let corpus = |name, format, bytes: Vec<u8>| {
+        case(name, move || read_corpus(format, io::Cursor::new(bytes.clone())))
+    };
     vec![
         corpus("arrays 100,000 deep", Some(Format::Jsonl), arrays),
         corpus("objects 100,000 deep", Some(Format::Jsonl), objects),
@@ -215,8 +224,12 @@ fn texts() -> Vec<Case> {
         case("a text without end", || read_corpus(Some(Format::Text), Endless(b"text\n", 0))),
         case("front matter without end", || read_corpus(Some(Format::Markdown), Endless(b"---\na: b\n", 0))),
         case("bytes without end", || read_corpus(None, Endless(b"x", 0))),
-        case("judgements without end", || Qrels::read(io::BufReader::new(Endless(b"q 0 d ", 0)), "bomb").map(drop)),
-        case("a run without end", || Run::read_trec(io::BufReader::new(Endless(b"q Q0 d 1 2.0 ", 0)), "bomb").map(drop)),
+        case("judgements without end", || {
+            Qrels::read(io::BufReader::new(Endless(b"q 0 d ", 0)), "bomb").map(drop)
+        }),
+        case("a run without end", || {
+            Run::read_trec(io::BufReader::new(Endless(b"q Q0 d 1 2.0 ", 0)), "bomb").map(drop)
+        }),
     ]
 }
 
@@ -250,7 +263,9 @@ fn models() -> Vec<Case> {
     };
     let header = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
     let tensor = |shape: &str, offsets: &str| {
-        header(&format!("{{\"embeddings\":{{\"dtype\":\"I8\",\"shape\":{shape},\"data_offsets\":{offsets}}}}}"))
+        header(&format!(
+            "{{\"embeddings\":{{\"dtype\":\"I8\",\"shape\":{shape},\"data_offsets\":{offsets}}}}}"
+        ))
     };
     let weights = "model.safetensors";
     vec![
@@ -274,14 +289,18 @@ fn no_claim_is_believed() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     // What the library makes once does not count.
     let _ = models().last().unwrap().1();
-    let cases: Vec<Case> = [metadata(), segments(), sections(), texts(), models()].into_iter().flatten().collect();
+    let cases: Vec<Case> =
+        [metadata(), segments(), sections(), texts(), models()].into_iter().flatten().collect();
     assert!(cases.len() >= 40);
     let mut failures = Vec::new();
     for (name, run) in &cases {
         let before = ALLOCATOR.total_allocated();
         let result = run();
         let spent = ALLOCATOR.total_allocated() - before;
-        println!("{spent:>9} bytes asked for: {name}: {}", result.as_ref().err().map_or("taken", String::as_str));
+        println!(
+            "{spent:>9} bytes asked for: {name}: {}",
+            result.as_ref().err().map_or("taken", String::as_str)
+        );
         if result.is_ok() || spent > LIMIT {
             failures.push(format!("{name}: {spent} bytes asked for, {result:?}"));
         }
@@ -345,7 +364,8 @@ fn hostile_lines_cost_no_more_than_their_length() {
         let mut bytes = b"\xef\xbb\xbf".to_vec();
         for line in 0..lines {
             match line % 5 {
-                0 => bytes.extend_from_slice(format!("{{\"_id\": \"{line}\", \"text\": \"x\"}}\r\n").as_bytes()),
+                0 => bytes
+                    .extend_from_slice(format!("{{\"_id\": \"{line}\", \"text\": \"x\"}}\r\n").as_bytes()),
                 1 => bytes.extend_from_slice(b"\xff\xfe not UTF-8\n"),
                 2 => bytes.extend_from_slice(b"{\"text\": \"no id\"}\n"),
                 3 => bytes.extend_from_slice(b"\0\n"),
@@ -381,7 +401,12 @@ fn empty_documents_cost_nothing() {
             Ok(count)
         }
     }
-    let options = ReadOptions { format: Some(Format::Tsv), skip_bad: true, allow_empty: true, ..ReadOptions::default() };
+    let options = ReadOptions {
+        format: Some(Format::Tsv),
+        skip_bad: true,
+        allow_empty: true,
+        ..ReadOptions::default()
+    };
     let before = ALLOCATOR.allocated();
     let mut source = Source::from_reader(Empty(0, Vec::new()), "empty", options).unwrap();
     let read = source.by_ref().count() as u64;

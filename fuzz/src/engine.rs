@@ -70,7 +70,10 @@ fn search(snapshot: &lateen::index::Snapshot) {
         for plan in [PlanChoice::Auto, PlanChoice::Exact, PlanChoice::TwoStage] {
             let options = SearchOptions { plan, ..SearchOptions::top(5) };
             if let Ok(outcome) = search_tokens(snapshot, query, &options) {
-                assert!(outcome.hits.iter().all(|hit| snapshot.is_live(hit.doc)), "a deleted document is found");
+                assert!(
+                    outcome.hits.iter().all(|hit| snapshot.is_live(hit.doc)),
+                    "a deleted document is found"
+                );
                 for hit in outcome.hits.iter().take(1) {
                     let _ = explain(snapshot, query, hit.doc, options.isa);
                 }
@@ -117,7 +120,9 @@ pub fn reseal(files: &mut Files) {
         }
     }
     for (name, bytes) in files.iter_mut() {
-        if let (Some(FileName::Manifest(_)), Ok(mut manifest)) = (FileName::parse(name), Manifest::decode(bytes)) {
+        if let (Some(FileName::Manifest(_)), Ok(mut manifest)) =
+            (FileName::parse(name), Manifest::decode(bytes))
+        {
             for segment in &mut manifest.segments {
                 if let Some(&found) = identities.get(&(1, segment.number)) {
                     (segment.bytes, segment.identity) = found;
@@ -229,7 +234,9 @@ pub fn corpus(data: &[u8]) {
 /// A byte of options, then a file of queries.
 pub fn queries(data: &[u8]) {
     let Some((&choice, data)) = data.split_first() else { return };
-    let Ok(queries) = Queries::from_reader(Cursor::new(data.to_vec()), "fuzz", read_options(choice)) else { return };
+    let Ok(queries) = Queries::from_reader(Cursor::new(data.to_vec()), "fuzz", read_options(choice)) else {
+        return;
+    };
     queries.take(data.len() + 8).for_each(drop);
 }
 
@@ -279,7 +286,8 @@ pub fn model(data: &[u8]) {
     let put = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).expect("a temporary file");
     let names = ["config.json", "tokenizer.json", "model.safetensors"];
     let sound = [CONFIG.as_bytes(), TOKENIZER.as_bytes(), TABLE];
-    let extra = ["modules.json", "config_sentence_transformers.json", "artifact.metadata", "tokenizer_config.json"];
+    let extra =
+        ["modules.json", "config_sentence_transformers.json", "artifact.metadata", "tokenizer_config.json"];
     extra.iter().for_each(|name| drop(std::fs::remove_file(folder.join(name))));
     names.iter().zip(sound).for_each(|(name, bytes)| put(name, bytes));
     let all: Vec<&str> = names.into_iter().chain(extra).collect();

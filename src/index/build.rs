@@ -5,17 +5,17 @@ use std::path::PathBuf;
 
 use roaring::RoaringBitmap;
 
-use super::content::{Coded, Content, Dense, Stored, Tokens, bits};
+use super::content::{Coded, Content, Dense, Stored, Tokens};
 use super::directory::Directory;
 use super::graph::build_graph;
 use super::publish::Publication;
 use super::{CancelToken, IndexError, SegmentReader, WriterOptions, file_name};
 use crate::ann::invert;
 use crate::format::{
-    CodecView, DenseStorage, Dtype, FileName, Flags, FormatError, IndexSettings, MatrixData, MetaRecord,
-    SectionKind, SegmentRecord, SegmentWriter, StoredFieldsWriter, begin_matrix, write_centroid_ids,
-    write_codec, write_content_hashes, write_external_ids, write_graph_links, write_inverted_lists,
-    write_matrix, write_token_offsets,
+    CodeWidth, CodecView, DenseStorage, Dtype, FileName, Flags, FormatError, IndexSettings, MatrixData,
+    MetaRecord, SectionKind, SegmentRecord, SegmentWriter, StoredFieldsWriter, begin_matrix,
+    write_centroid_ids, write_codec, write_content_hashes, write_external_ids, write_graph_links,
+    write_inverted_lists, write_matrix, write_token_offsets,
 };
 
 /// What a segment is made by.
@@ -107,6 +107,7 @@ impl<'a> Builder<'a> {
     fn meta(&mut self) -> Result<(), IndexError> {
         let (content, SegmentOptions { settings, writer, .. }) = (self.content, self.options);
         let coded = matches!(content.tokens, Tokens::Coded(_));
+        let width = settings.token_storage.code_width();
         let mut build = vec![("stored_fields_level", writer.stored_fields_level.to_string())];
         if coded {
             build.push(("tokens_per_centroid", writer.tokens_per_centroid.to_string()));
@@ -120,7 +121,7 @@ impl<'a> Builder<'a> {
             documents: content.documents(),
             tokens: content.token_count(),
             dim: settings.token_dim,
-            bits: if coded { bits(settings) } else { 0 },
+            bits: width.filter(|_| coded).map_or(0, CodeWidth::number),
             dense_dim: settings.dense_dim,
             writer: concat!("lateen ", env!("CARGO_PKG_VERSION")).to_owned(),
             settings: settings.clone(),
@@ -141,7 +142,7 @@ impl<'a> Builder<'a> {
         let codec = &coded.codec;
         let view = CodecView {
             dim: codec.dim as u32,
-            bits: codec.bits,
+            width: codec.width,
             rotation_seed: codec.rotation_seed,
             levels: codec.levels,
             scale_log2_min: codec.scale_log2_min,
@@ -236,9 +237,9 @@ fn copy_stored<W: Write>(
     for (reader, deleted) in sources {
         let copied = reader.each_stored(
             |document| !deleted.contains(document),
-            |document| {
+            |_, document| {
                 if written.is_ok() {
-                    written = fields.push(document);
+                    written = fields.push(&document);
                 }
                 cancel.check()
             },

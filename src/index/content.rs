@@ -7,7 +7,8 @@ use half::slice::HalfFloatSliceExt;
 use roaring::RoaringBitmap;
 
 use super::buffer::{Buffer, Values};
-use super::{IndexError, SegmentReader, WriterOptions};
+use super::graph::RoundedRows;
+use super::{IndexError, SegmentReader, WriterOptions, pooling};
 use crate::format::{DenseStorage, Dtype, IndexSettings, StoredDocument, TokenStorage};
 use crate::quant::{CodecOptions, ResidualCodec, TokenCodes, TokenRows};
 
@@ -89,7 +90,7 @@ impl<'a> Content<'a> {
         let mut notes = Vec::new();
         let tokens = match (settings.token_storage, keep) {
             (TokenStorage::None, _) => Tokens::None,
-            (TokenStorage::Residual2 | TokenStorage::Residual4, Keep::Coded { levels }) => {
+            (storage, Keep::Coded { levels }) if storage.code_width().is_some() => {
                 let options = CodecOptions { levels, ..codec_options(settings, writer) };
                 let (codec, codes) = ResidualCodec::build(&buffer.rows, &buffer.token_ids, &options)?;
                 notes = training_notes(&buffer.rows, &buffer.token_ids, &codec, &codes);
@@ -104,6 +105,9 @@ impl<'a> Content<'a> {
                 }
             },
         };
+        if settings.token_storage != TokenStorage::None {
+            notes.extend(pooling::record(&writer.pooling));
+        }
         Ok(Self {
             ids: buffer.ids.iter().map(String::as_str).collect(),
             ends: Cow::Borrowed(&buffer.ends),
@@ -116,21 +120,9 @@ impl<'a> Content<'a> {
     }
 }
 
-/// Bits of a residual code; 0 where the index stores none.
-pub(super) fn bits(settings: &IndexSettings) -> u8 {
-    match settings.token_storage {
-        TokenStorage::Residual2 => 2,
-        TokenStorage::Residual4 => 4,
-        _ => 0,
-    }
-}
-
 pub(super) fn codec_options(settings: &IndexSettings, writer: &WriterOptions) -> CodecOptions {
-    CodecOptions {
-        tokens_per_centroid: writer.tokens_per_centroid,
-        seed: settings.seed,
-        ..CodecOptions::with_bits(bits(settings))
-    }
+    let options = settings.token_storage.code_width().map(CodecOptions::with_width).unwrap_or_default();
+    CodecOptions { tokens_per_centroid: writer.tokens_per_centroid, seed: settings.seed, ..options }
 }
 
 /// What the metadata tells of a codec that was trained on `rows`.
@@ -174,8 +166,10 @@ impl<'a> Dense<'a> {
                 Self::F16(halves)
             }
             DenseStorage::I8 => {
-                let (scales, codes) = to_bytes(values, settings.dense_dim as usize);
-                Self::I8 { scales, codes }
+                let dim = settings.dense_dim as usize;
+                let mut rounded = RoundedRows::with_capacity(values.len() / dim, dim);
+                values.chunks_exact(dim).for_each(|row| rounded.push(row));
+                Self::I8 { scales: rounded.scales, codes: rounded.codes }
             }
         }
     }
@@ -194,17 +188,4 @@ impl<'a> Dense<'a> {
             }
         }
     }
-}
-
-/// Each row in units of its largest component's 127th part.
-fn to_bytes(values: &[f32], dim: usize) -> (Vec<f32>, Vec<i8>) {
-    let (mut scales, mut codes) = (Vec::with_capacity(values.len() / dim), Vec::with_capacity(values.len()));
-    for row in values.chunks_exact(dim) {
-        let largest = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
-        // Rows so small that the unit vanishes keep their direction through the smallest unit there is.
-        let scale = (largest / 127.0).max(f32::MIN_POSITIVE);
-        scales.push(scale);
-        codes.extend(row.iter().map(|x| (x / scale).round() as i8));
-    }
-    (scales, codes)
 }

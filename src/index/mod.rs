@@ -14,6 +14,7 @@
 //!   survives a power cut; what it did not is either there as a whole or not at all.
 //! * **Nothing is changed in place.** Numbers are never used twice, files are only added and unlinked, so a
 //!   [`Snapshot`] reads the same answers for as long as it lives.
+//! * **Tokens can be pooled** while a segment is built ([`WriterOptions::pooling`]); what was pooled is recorded in the segment.
 //! * **One writer**, by a lock of the kernel that dies with its process. Readers write nothing; they share a lock on
 //!   the manifest they read, so that no writer, in whatever process, removes what they have open.
 //! * **Merging** keeps segments few and free of deleted documents ([`MergePolicy`]), and never codes a vector twice.
@@ -36,6 +37,7 @@ mod graph;
 mod merge;
 mod mmap;
 mod options;
+mod pooling;
 mod publish;
 mod repair;
 mod segment;
@@ -58,6 +60,7 @@ pub use document::{MAX_ID_BYTES, NewDocument};
 pub use error::IndexError;
 pub use merge::{MergeMode, MergePolicy};
 pub use options::WriterOptions;
+pub use pooling::pool_document;
 pub use repair::{RepairReport, RepairedSegment, repair, repair_in};
 pub use segment::{
     DenseReader, DenseRows, GraphReader, GraphWalk, ListsReader, RawReader, RawRows, ResidualReader,
@@ -158,6 +161,7 @@ impl Index {
             settings: settings.clone(),
             model: model.clone(),
             segments: Vec::new(),
+            tuning: None,
         };
         writer::publish_manifest(&*directory, &manifest)?;
         Self::open_in(directory, options)

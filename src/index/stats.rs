@@ -1,7 +1,7 @@
 //! What an index holds and how large it is.
 
 use super::Snapshot;
-use super::content::{DRIFT, RESIDUAL, bits, note};
+use super::content::{DRIFT, RESIDUAL, note};
 use crate::format::{FileName, SectionKind};
 
 /// Figures of a snapshot, from metadata alone: reading them costs nothing that grows with the documents.
@@ -98,7 +98,7 @@ impl IndexStats {
                 build: reader.meta().build.clone(),
             });
         }
-        let residual = bits(snapshot.settings()) > 0;
+        let residual = snapshot.settings().token_storage.code_width().is_some();
         Self {
             generation: snapshot.generation(),
             documents: snapshot.documents(),

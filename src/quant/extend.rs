@@ -52,7 +52,8 @@ impl ResidualCodec {
         if new_centroids > 0 && !rows.is_empty() {
             codec.grow(rows, new_centroids, options, (&mut assignments, &mut distances));
         }
-        let levels = Levels::fit(&codec.residuals(&source, &assignments), self.bits).with_values(self.levels);
+        let levels =
+            Levels::fit(&codec.residuals(&source, &assignments), self.width).with_values(self.levels);
         let (codes, exact) = codec.code_rows(&source, &assignments, &levels);
         codec.widen_grid(&exact);
         let scale_map = self.scale_map(&codec);
@@ -183,6 +184,7 @@ impl TokenRows for Chosen<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::CodeWidth;
     use crate::quant::tests::tokens;
 
     fn cosine(codec: &ResidualCodec, codes: &TokenCodes, rows: &dyn TokenRows) -> f32 {
@@ -201,10 +203,10 @@ mod tests {
 
     #[test]
     fn rows_that_come_later_are_coded_as_well_as_the_first() {
-        for bits in [2, 4] {
+        for width in [CodeWidth::Two, CodeWidth::Four] {
             let (first, ids) = tokens(20_000, 32, 300, 1);
             let (later, _) = tokens(6_000, 32, 300, 9);
-            let options = CodecOptions { tokens_per_centroid: 16, ..CodecOptions::with_bits(bits) };
+            let options = CodecOptions { tokens_per_centroid: 16, ..CodecOptions::with_width(width) };
             let (codec, codes) = ResidualCodec::build(&first.view(), &ids, &options).unwrap();
             assert!(codec.centroid_count() > 1024, "cells are used");
             let before = cosine(&codec, &codes, &first.view());
@@ -213,7 +215,7 @@ mod tests {
             let expected = cosine(&own, &own_codes, &later.view());
             let extension = codec.extend(&later.view(), 6_000 / 16, &options).unwrap();
             let found = cosine(&extension.codec, &extension.codes, &later.view());
-            assert!(found > expected - 0.003, "{bits} bits: {found} after {expected}");
+            assert!(found > expected - 0.003, "{width:?}: {found} after {expected}");
             assert!(extension.residual_after < extension.residual_before);
             let old = codec.centroid_count();
             assert_eq!(extension.codec.centroids[..old * 32], codec.centroids[..]);

@@ -6,8 +6,8 @@ impl ResidualCodec {
     /// Whether the codes of both mean the same but for centroids and scales: then they can be joined.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
-        (self.dim, self.bits, self.rotation_seed, self.levels)
-            == (other.dim, other.bits, other.rotation_seed, other.levels)
+        (self.dim, self.width, self.rotation_seed, self.levels)
+            == (other.dim, other.width, other.rotation_seed, other.levels)
     }
 
     /// One codec with the centroids of all, in order.
@@ -24,10 +24,11 @@ impl ResidualCodec {
     /// If there is no codec.
     ///
     /// ```
+    /// use lateen::format::CodeWidth;
     /// use lateen::quant::{CodecOptions, ResidualCodec};
     /// let data = [1.0, 0.0, 0.0, 0.0, 0.0, 0.6, 0.8, 0.0];
     /// let rows = lateen::types::TokenMatrix::new(&data, 4)?;
-    /// let (one, _) = ResidualCodec::build(&rows, &[], &CodecOptions::with_bits(4))?;
+    /// let (one, _) = ResidualCodec::build(&rows, &[], &CodecOptions::with_width(CodeWidth::Four))?;
     /// let (both, maps) = ResidualCodec::join(&[&one, &one])?;
     /// assert_eq!(both.centroid_count(), 2 * one.centroid_count());
     /// assert!((0..=255).all(|scale| maps[1][usize::from(scale)] == scale));
@@ -76,13 +77,14 @@ impl ResidualCodec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::CodeWidth;
     use crate::quant::{CodecOptions, tests::tokens};
 
     #[test]
     fn tokens_of_joined_codecs_decode_to_what_they_were() {
         let dim = 16;
         let (a, b) = (tokens(300, dim, 10, 1).0, tokens(200, dim, 10, 2).0);
-        let options = CodecOptions { tokens_per_centroid: 16, ..CodecOptions::with_bits(4) };
+        let options = CodecOptions { tokens_per_centroid: 16, ..CodecOptions::with_width(CodeWidth::Four) };
         let (first, codes) = ResidualCodec::build(&a.view(), &[], &options).unwrap();
         let options = CodecOptions { levels: Some(first.levels), ..options };
         let (second, more) = ResidualCodec::build(&b.view(), &[], &options).unwrap();

@@ -4,4 +4,5 @@
 
 mod floors;
 mod lifecycle;
+mod recall;
 mod retriever;

@@ -113,7 +113,7 @@ def settings(fields):
         "store_documents": fields.bool(),
         "seed": fields.u64(),
     }
-    for part, most in (("token", 4), ("dense", 3)):
+    for part, most in (("token", 6), ("dense", 3)):
         dim, storage = found[f"{part}_dim"], found[f"{part}_storage"]
         require(dim <= 8192 and storage <= most and (dim == 0) == (storage == 0), f"{part} settings")
     return found
@@ -133,12 +133,42 @@ def manifest(data):
             "description": fields.str(),
         },
         "segments": fields.list(segment_record),
+        "tuning": fields.option(tuning),
     }
     fields.end()
     numbers = [s["number"] for s in found["segments"]]
     numbers += [s["tombstones"]["number"] for s in found["segments"] if s["tombstones"]]
     require(len(set(numbers)) == len(numbers), "a number is used twice")
     require(all(number < found["next_number"] for number in numbers), "a number is not below next_number")
+    return found
+
+
+def tuning(fields):
+    found = {
+        "documents": fields.u64(),
+        "tokens": fields.u64(),
+        "queries": fields.u32(),
+        "source": fields.u8(),
+        "seed": fields.u64(),
+        "targets": fields.list(target),
+    }
+    order = [(target["k"], target["recall"]) for target in found["targets"]]
+    require(found["source"] <= 1 and len(order) <= 256, "tuning")
+    require(all(a < b for a, b in zip(order, order[1:])), "the targets of tuning are not in order")
+    return found
+
+
+def target(fields):
+    found = {
+        "k": fields.u32(),
+        "recall": fields.u32(),
+        "measured": fields.u32(),
+        "lower": fields.u32(),
+        "knobs": fields.list(lambda f: (f.str(), f.u64())),
+    }
+    names = [name for name, _ in found["knobs"]]
+    require(found["k"] >= 1 and found["lower"] <= found["measured"] <= 1_000_000, "a target of tuning")
+    require(all(a < b for a, b in zip(names, names[1:])) and len(names) <= 32, "the knobs of a target")
     return found
 
 

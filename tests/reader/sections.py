@@ -32,6 +32,10 @@ def token_offsets(data, documents, tokens):
     return ascending(offsets, tokens, "tokens")
 
 
+# By the number in `bits`: the base of a code's digits, and how many digits share a byte.
+CODES = {1: (2, 8), 2: (4, 4), 3: (3, 5), 4: (16, 2)}
+
+
 class Codec:
     """Turns codes back into vectors in the space of the model."""
 
@@ -41,8 +45,9 @@ class Codec:
         self.levels = struct.unpack_from("<16b", data, 16)
         self.minimum, self.step, self.centroids = struct.unpack_from("<ffI", data, 32)
         zeros(data[5:8] + data[44:64], "a reserved byte of Codec")
-        require(1 <= self.dim <= 8192 and self.bits in (2, 4), "dim or bits of Codec")
-        require(not any(self.levels[1 << self.bits :]), "levels of Codec beyond the last code")
+        require(1 <= self.dim <= 8192 and self.bits in CODES, "dim or bits of Codec")
+        self.base, self.per_byte = CODES[self.bits]
+        require(not any(self.levels[self.base :]), "levels of Codec beyond the last code")
         require(-126 <= self.minimum <= 127 and 0 <= self.step <= 1, "scales of Codec")
         require(self.minimum + 255 * self.step <= 127, "scales of Codec")
         self.centroid_scales, at = array(data, 64, "f", self.centroids)
@@ -52,16 +57,25 @@ class Codec:
         self.rotation = Rotation(self.dim, seed)
 
     def code_bytes(self):
-        return (self.dim * self.bits + 7) // 8
+        return (self.dim + self.per_byte - 1) // self.per_byte
+
+    def digits(self, codes):
+        """The codes of one row."""
+        digits = []
+        for byte in codes:
+            for _ in range(self.per_byte):
+                digits.append(byte % self.base)
+                byte //= self.base
+            require(byte == 0, "a byte of codes is too large")
+        require(not any(digits[self.dim :]), "unused digits of a code are set")
+        return digits
 
     def decode(self, centroid, scale, codes):
         row = self.rows[centroid * self.dim : (centroid + 1) * self.dim]
-        word = int.from_bytes(codes, "little")
-        require(word >> (self.dim * self.bits) == 0, "unused bits of a code are set")
-        mask = (1 << self.bits) - 1
+        digits = self.digits(codes)
         factor = 2.0 ** (self.minimum + scale * self.step)
         rotated = [
-            self.centroid_scales[centroid] * row[i] + factor * self.levels[word >> i * self.bits & mask]
+            self.centroid_scales[centroid] * row[i] + factor * self.levels[digits[i]]
             for i in range(self.dim)
         ]
         return self.rotation.back(rotated)

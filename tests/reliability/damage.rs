@@ -296,7 +296,8 @@ fn an_old_segment_under_a_new_manifest_is_found() {
 #[test]
 #[ignore = "minutes: `cargo xtask long`"]
 fn long_random_flips_in_a_large_index_are_found() {
-    let recipe = Recipe { token_dim: 128, text: 8000, ..Recipe::new(TokenStorage::Residual4, DenseStorage::F32) };
+    let recipe =
+        Recipe { token_dim: 128, text: 8000, ..Recipe::new(TokenStorage::Residual4, DenseStorage::F32) };
     let numbers: Vec<u64> = (0..10_000).collect();
     let files = recipe.files(&[Batch { add: &numbers, delete: &[4] }]);
     let seed = std::env::var("LATEEN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);

@@ -42,7 +42,9 @@ fn pickle(canary: &Path) -> Vec<u8> {
 
 #[test]
 fn pickles_are_read_under_no_name() {
-    for name in ["pytorch_model.bin", "model.pt", "model.pth", "weights.pkl", "model.ckpt", "model.safetensors"] {
+    for name in
+        ["pytorch_model.bin", "model.pt", "model.pth", "weights.pkl", "model.ckpt", "model.safetensors"]
+    {
         let folder = tempfile::tempdir().unwrap();
         let canary = folder.path().join("canary");
         put(folder.path(), "config.json", CONFIG);
@@ -69,7 +71,11 @@ fn links_that_loop_or_lead_nowhere_are_errors() {
     }
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(folder.path(), folder.path().join("1_Pooling")).unwrap();
-    put(folder.path(), "modules.json", r#"[{"path":"1_Pooling/1_Pooling/1_Pooling","type":"x.Transformer"}]"#);
+    put(
+        folder.path(),
+        "modules.json",
+        r#"[{"path":"1_Pooling/1_Pooling/1_Pooling","type":"x.Transformer"}]"#,
+    );
     load(folder.path()).err().expect("a folder within itself is no model");
 }
 

@@ -95,7 +95,8 @@ fn compare_hits(snapshot: &Snapshot, documents: &[Value], tokens: usize, dense: 
         let tolerance = if field == "max_sim" && !raw { 0.05 } else { 2e-3 };
         for hit in hits {
             let id = snapshot.external_id(hit.doc).unwrap();
-            let theirs = documents.iter().find(|document| document["id"] == id).unwrap()[field][number].as_f64();
+            let theirs =
+                documents.iter().find(|document| document["id"] == id).unwrap()[field][number].as_f64();
             let (ours, theirs) = (f64::from(hit.score.get()), theirs.unwrap());
             assert!((ours - theirs).abs() < tolerance, "{}: {query}: {id}: {ours} {theirs}", path.display());
             compared += 1;
@@ -122,7 +123,7 @@ fn token_rows(reader: &SegmentReader, local: u32, dim: usize) -> Vec<f32> {
     let view = residual.codec();
     let codec = ResidualCodec {
         dim,
-        bits: view.bits,
+        width: view.width,
         rotation_seed: view.rotation_seed,
         levels: view.levels,
         scale_log2_min: view.scale_log2_min,

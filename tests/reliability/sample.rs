@@ -52,7 +52,15 @@ pub struct Recipe {
 
 impl Recipe {
     pub fn new(tokens: TokenStorage, dense: DenseStorage) -> Self {
-        Self { tokens, dense, token_dim: 8, dense_dim: 4, store_documents: true, text: 60, code_from_tokens: 0 }
+        Self {
+            tokens,
+            dense,
+            token_dim: 8,
+            dense_dim: 4,
+            store_documents: true,
+            text: 60,
+            code_from_tokens: 0,
+        }
     }
 
     pub fn settings(&self) -> IndexSettings {

@@ -7,7 +7,7 @@ use super::{IndexError, Live, SegmentOptions, SegmentReader, Tokens};
 use crate::format::CodecView;
 use crate::index::content::{Coded, DRIFT, RESIDUAL, codec_options, note, training_notes};
 use crate::kernel::ResidualTokens;
-use crate::quant::{Extension, ResidualCodec};
+use crate::quant::{CodecOptions, Extension, ResidualCodec};
 
 type Built<'a> = (Tokens<'a>, Vec<(&'static str, String)>);
 
@@ -22,16 +22,20 @@ const WORTH_RETRAINING: usize = 16_384;
 /// the codec is theirs.
 const DRIFT_TO_RETRAIN: f64 = 0.5;
 
-/// Codes everything anew, from vectors as they are decoded.
-pub(super) fn retrain<'a>(live: &Live<'a>, options: SegmentOptions<'_>) -> Result<Built<'a>, IndexError> {
+/// Codes everything anew, from vectors as they are decoded; with these levels, if other segments share them.
+pub(super) fn retrain<'a>(
+    live: &Live<'a>,
+    options: SegmentOptions<'_>,
+    levels: Option<[i8; 16]>,
+) -> Result<Built<'a>, IndexError> {
     let mut rows = SegmentRows::new(options.settings.token_dim as usize);
     for (reader, stretch) in live.stretches() {
         rows.push(reader, stretch)?;
     }
-    train(&rows, &codec_options(options.settings, options.writer))
+    train(&rows, &CodecOptions { levels, ..codec_options(options.settings, options.writer) })
 }
 
-fn train<'a>(rows: &SegmentRows<'_>, options: &crate::quant::CodecOptions) -> Result<Built<'a>, IndexError> {
+fn train<'a>(rows: &SegmentRows<'_>, options: &CodecOptions) -> Result<Built<'a>, IndexError> {
     let (codec, codes) = ResidualCodec::build(rows, &[], options)?;
     let notes = training_notes(rows, &[], &codec, &codes);
     Ok((Tokens::Coded(Coded::of_memory(codec, codes)), notes))
@@ -67,7 +71,7 @@ pub(super) fn join<'a>(live: &Live<'a>, options: SegmentOptions<'_>) -> Result<B
     let wanted = (copied + new_rows).div_ceil(settings.tokens_per_centroid.max(1));
     let too_many = joined.centroid_count() > FEW_TOKENS.saturating_mul(wanted);
     if too_many && copied + new_rows >= WORTH_RETRAINING {
-        return retrain(live, options);
+        return retrain(live, options, Some(joined.levels));
     }
     let missing = wanted.saturating_sub(joined.centroid_count()).min(new_rows / ROWS_PER_NEW_CENTROID);
     let extension = joined.extend(&rows, missing, &settings)?;
@@ -75,7 +79,7 @@ pub(super) fn join<'a>(live: &Live<'a>, options: SegmentOptions<'_>) -> Result<B
     let drift =
         notes.iter().find(|(name, _)| *name == DRIFT).and_then(|(_, drift)| drift.parse::<f64>().ok());
     if new_rows >= copied && drift.is_some_and(|drift| drift > DRIFT_TO_RETRAIN) {
-        return retrain(live, options);
+        return retrain(live, options, Some(joined.levels));
     }
     let coded = assemble(live, &parts, &maps, extension)?;
     Ok((Tokens::Coded(coded), notes))
@@ -114,7 +118,7 @@ fn only_used(view: &CodecView<'_>, used: &[bool]) -> (ResidualCodec, Vec<u32>) {
     }
     let codec = ResidualCodec {
         dim,
-        bits: view.bits,
+        width: view.width,
         rotation_seed: view.rotation_seed,
         levels: view.levels,
         scale_log2_min: view.scale_log2_min,

@@ -28,7 +28,7 @@ pub(super) use rows::SegmentRows;
 use super::build::{SegmentOptions, build_segment};
 use super::content::{Content, Dense, Stored, Tokens};
 use super::directory::Directory;
-use super::{DenseRows, IndexError, RawRows, SegmentReader};
+use super::{DenseRows, IndexError, RawRows, SegmentReader, pooling};
 use crate::format::{DenseStorage, Dtype, SegmentRecord, TokenStorage};
 
 /// A segment to merge: what is deleted of it does not come along.
@@ -111,14 +111,18 @@ fn gather<'a>(
         }
     }
     let ends = if settings.token_storage == TokenStorage::None { Vec::new() } else { token_ends(live)? };
-    let (tokens, notes) = match (settings.token_storage, outcome) {
+    let (tokens, mut notes) = match (settings.token_storage, outcome) {
         (TokenStorage::None, _) => (Tokens::None, Vec::new()),
-        (TokenStorage::Residual2 | TokenStorage::Residual4, Outcome::Coded) => coded::join(live, options)?,
-        (TokenStorage::Residual2 | TokenStorage::Residual4, Outcome::Retrained) => {
-            coded::retrain(live, options)?
+        (storage, Outcome::Coded) if storage.code_width().is_some() => coded::join(live, options)?,
+        (storage, Outcome::Retrained) if storage.code_width().is_some() => {
+            coded::retrain(live, options, None)?
         }
         _ => (raw(live)?, Vec::new()),
     };
+    // Documents that were pooled differently are never merged: see `policy`.
+    if let Some((source, _)) = live.sources.first() {
+        notes.extend(pooling::record(&source.reader.pooling()));
+    }
     let stored = live.sources.iter().map(|(source, _)| (source.reader, source.deleted)).collect();
     Ok(Content {
         ids,

@@ -11,7 +11,8 @@
 //! 4. **Deleted documents** are dropped from a segment when they are more than
 //!    [`MergePolicy::max_deleted_share`] of it.
 //!
-//! Nothing is planned that would read more than the budget.
+//! Nothing is planned that would read more than the budget, and nothing that would join documents whose tokens were
+//! pooled differently: a segment records one way.
 
 /// Who merges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,6 +68,8 @@ pub(crate) struct SegmentFacts {
     pub(crate) bytes: u64,
     /// Rows that wait to be coded.
     pub(crate) raw: bool,
+    /// The factor by which tokens were pooled, and how many of each document were not.
+    pub(crate) pooling: (usize, usize),
 }
 
 /// What to do next.
@@ -80,7 +83,8 @@ pub(crate) struct MergePlan {
 
 /// Coded segments up to this many times the size of new rows are merged with them.
 const ABSORB: u64 = 64;
-/// Smaller segments are not worth a rewrite for their deleted documents; merging by number reaches them.
+/// Smaller segments are not worth a rewrite for their deleted documents, unless none is to be left; merging by number
+/// reaches them.
 const WORTH_REWRITING: u64 = 4096;
 
 impl SegmentFacts {
@@ -108,6 +112,19 @@ pub(crate) fn next_merge(
     code_from: u64,
     policy: &MergePolicy,
 ) -> Option<MergePlan> {
+    let mut kinds: Vec<_> = segments.iter().map(|facts| facts.pooling).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds.into_iter().find_map(|kind| {
+        let own: Vec<usize> = (0..segments.len()).filter(|&at| segments[at].pooling == kind).collect();
+        let facts: Vec<SegmentFacts> = own.iter().map(|&at| segments[at]).collect();
+        let mut plan = next_among(&facts, code_from, policy)?;
+        plan.sources.iter_mut().for_each(|at| *at = own[*at]);
+        Some(plan)
+    })
+}
+
+fn next_among(segments: &[SegmentFacts], code_from: u64, policy: &MergePolicy) -> Option<MergePlan> {
     let affordable = |plan: &MergePlan| {
         plan.sources.iter().map(|&at| segments[at].bytes).sum::<u64>() <= policy.budget_bytes
     };
@@ -170,8 +187,9 @@ fn same_tier(segments: &[SegmentFacts], among: &[usize], policy: &MergePolicy) -
 }
 
 fn drop_deleted(segments: &[SegmentFacts], policy: &MergePolicy) -> Option<MergePlan> {
+    let least = if policy.max_deleted_share > 0.0 { WORTH_REWRITING } else { 0 };
     let worst = (0..segments.len())
-        .filter(|&at| segments[at].tokens.max(segments[at].documents) >= WORTH_REWRITING)
+        .filter(|&at| segments[at].tokens.max(segments[at].documents) >= least)
         .filter(|&at| segments[at].deleted_share() > policy.max_deleted_share)
         .max_by(|&a, &b| segments[a].deleted_share().total_cmp(&segments[b].deleted_share()))?;
     Some(MergePlan { sources: vec![worst], keep_raw: segments[worst].raw })
@@ -189,6 +207,7 @@ mod tests {
             tokens,
             bytes: tokens * 70,
             raw: false,
+            pooling: (1, 1),
         }
     }
 
@@ -220,6 +239,17 @@ mod tests {
         let half = SegmentFacts { deleted: 5_000, ..coded(1_000_000) };
         assert_eq!(plan(&[coded(1_000_000), half]), Some((vec![1], false)));
         assert_eq!(plan(&[coded(1_000_000), SegmentFacts { deleted: 900, ..half }]), None);
+        let few = [SegmentFacts { deleted: 1, ..coded(1_000) }];
+        assert_eq!(plan(&few), None);
+        let none_left = MergePolicy { max_deleted_share: 0.0, ..MergePolicy::default() };
+        assert_eq!(next_merge(&few, 1, &none_left).map(|plan| plan.sources), Some(vec![0]));
+        // What was pooled differently stays apart.
+        let pooled = |tokens| SegmentFacts { pooling: (2, 1), ..raw(tokens) };
+        let mut apart = vec![raw(100); 7];
+        apart.push(pooled(100));
+        assert_eq!(plan(&apart), None);
+        apart.extend([pooled(100); 7]);
+        assert_eq!(plan(&apart), Some(((7..15).collect(), true)));
     }
 
     /// A writer that adds segments and does what is planned.

@@ -7,7 +7,7 @@ use half::slice::HalfFloatSliceExt;
 use crate::format::CodecView;
 use crate::index::{IndexError, RawRows, SegmentReader};
 use crate::kernel::ResidualTokens;
-use crate::quant::{Rotation, TokenRows, row_bytes, scale_table, unpack};
+use crate::quant::{Rotation, TokenRows, scale_table};
 use crate::types::normalize;
 
 /// Rows of several segments, one stretch after the other. All bytes behind them were checked when it was made.
@@ -89,15 +89,15 @@ impl TokenRows for SegmentRows<'_> {
 impl Decoder<'_> {
     /// The token's vector, turned back and of length 1.
     fn decode(&self, codes: &ResidualTokens<'_>, token: usize, out: &mut [f32]) {
-        let (dim, bits) = (out.len(), self.view.bits);
+        let (dim, code) = (out.len(), self.view.width);
         let centroid = codes.centroid(token) as usize;
         let direction = &self.view.centroids[centroid * dim..(centroid + 1) * dim];
         let length = self.view.centroid_scales[centroid];
         let scale = self.scales[usize::from(codes.scales[token])];
-        let width = row_bytes(dim, bits);
+        let width = code.row_bytes(dim);
         let packed = &codes.codes[token * width..(token + 1) * width];
         for (at, (out, &x)) in out.iter_mut().zip(direction).enumerate() {
-            let level = self.view.levels[usize::from(unpack(packed, bits, at))];
+            let level = self.view.levels[usize::from(code.unpack(packed, at))];
             *out = length * f32::from(x) + scale * f32::from(level);
         }
         self.rotation.apply_inverse(out);

@@ -114,15 +114,13 @@ impl SegmentReader {
     /// precision until they are merged.
     #[must_use]
     pub fn is_coded(&self) -> bool {
-        let residual =
-            matches!(self.settings.token_storage, TokenStorage::Residual2 | TokenStorage::Residual4);
+        let residual = self.settings.token_storage.code_width().is_some();
         residual && self.section(SectionKind::RawTokens).is_none()
     }
 
     /// Whether its token vectors are to become codes when it is merged.
     pub(super) fn awaits_coding(&self) -> bool {
-        matches!(self.settings.token_storage, TokenStorage::Residual2 | TokenStorage::Residual4)
-            && !self.is_coded()
+        self.settings.token_storage.code_width().is_some() && !self.is_coded()
     }
 
     /// The number in the file's name.

@@ -98,18 +98,37 @@ impl SegmentReader {
         stored.get(local).map(Some)
     }
 
+    /// Hands `each` all documents with their numbers, in order; none if the index stores no documents.
+    ///
+    /// Cost: decompresses every block once.
+    ///
+    /// # Errors
+    /// As [`SegmentReader::external_id`], possibly after some documents were handed over.
+    pub fn for_each_stored(&self, mut each: impl FnMut(u32, StoredDocument)) -> Result<(), IndexError> {
+        if !self.settings.store_documents {
+            return Ok(());
+        }
+        self.each_stored(
+            |_| true,
+            |number, document| {
+                each(number, document);
+                Ok(())
+            },
+        )
+    }
+
     /// Hands over the stored documents for which `wanted` holds, in order, decompressing each block once.
     pub(in crate::index) fn each_stored(
         &self,
         wanted: impl Fn(u32) -> bool,
-        mut each: impl FnMut(&StoredDocument) -> Result<(), IndexError>,
+        mut each: impl FnMut(u32, StoredDocument) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
         let section = self.require(SectionKind::StoredFields)?;
         let stored = Stored::new(self, section)?;
         for number in 0..stored.view.blocks() {
             let block = stored.block(number)?;
             for document in block.documents().filter(|&document| wanted(document)) {
-                each(&block.get(document).map_err(|source| section.error(source))?)?;
+                each(document, block.get(document).map_err(|source| section.error(source))?)?;
             }
         }
         Ok(())

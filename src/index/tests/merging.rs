@@ -47,7 +47,7 @@ fn decoded(reader: &SegmentReader, local: u32) -> Vec<f32> {
     let view = residual.codec();
     let codec = ResidualCodec {
         dim: view.dim as usize,
-        bits: view.bits,
+        width: view.width,
         rotation_seed: view.rotation_seed,
         levels: view.levels,
         scale_log2_min: view.scale_log2_min,

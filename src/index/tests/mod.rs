@@ -8,6 +8,7 @@ mod isolation;
 mod life;
 mod merging;
 mod pinning;
+mod pooling;
 mod refusals;
 mod repairing;
 mod scale;

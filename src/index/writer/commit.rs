@@ -39,6 +39,7 @@ impl Writer {
             generation: self.tried_generation,
             next_number: self.next_number,
             segments: self.segments.iter().map(|segment| segment.record).collect(),
+            tuning: self.tuning.clone(),
             ..self.committed.clone()
         };
         publish_manifest(directory, &manifest)?;

@@ -180,18 +180,20 @@ impl Writer {
         Ok(merges)
     }
 
-    /// Numbers of neighbouring segments that fit into one together.
+    /// Numbers of neighbouring segments that fit into one together and were pooled alike.
     fn groups(&self, budget_bytes: u64) -> Vec<Vec<u64>> {
         let mut groups: Vec<Vec<u64>> = Vec::new();
         let (mut tokens, mut documents, mut bytes) = (0, 0, 0);
+        let mut last = None;
         for segment in &self.segments {
             let record = &segment.record;
             tokens += record.tokens;
             documents += u64::from(record.documents);
             bytes += record.bytes;
             let full = tokens > u32::MAX.into() || documents >= u32::MAX.into() || bytes > budget_bytes;
+            let other = last.replace(pooled(segment)).is_some_and(|last| last != pooled(segment));
             match groups.last_mut() {
-                Some(group) if !full => group.push(record.number),
+                Some(group) if !full && !other => group.push(record.number),
                 _ => {
                     groups.push(vec![record.number]);
                     (tokens, documents, bytes) = (record.tokens, record.documents.into(), record.bytes);
@@ -261,7 +263,13 @@ fn facts(segment: &Working) -> SegmentFacts {
         tokens: segment.record.tokens,
         bytes: segment.record.bytes,
         raw: segment.reader.awaits_coding(),
+        pooling: pooled(segment),
     }
+}
+
+fn pooled(segment: &Working) -> (usize, usize) {
+    let options = segment.reader.pooling();
+    (options.factor, options.protect)
 }
 
 /// What a plan makes of token vectors.

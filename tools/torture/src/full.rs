@@ -33,7 +33,8 @@ impl Full {
         };
         let mut commits = 0;
         for round in 0..self.rounds {
-            let (index, ballast) = (image.path().join(format!("index-{round}")), image.path().join("ballast"));
+            let (index, ballast) =
+                (image.path().join(format!("index-{round}")), image.path().join("ballast"));
             std::fs::write(&ballast, vec![1; BALLAST as usize])?;
             let ended = Writing::start(&index, &[])?.wait()?;
             ensure!(ended.status.code() == Some(1), "a writer ended with {}: {}", ended.status, ended.told);
@@ -44,15 +45,20 @@ impl Full {
             ensure!(found >= ended.promised, "commit {} was promised, {found} is there", ended.promised);
             ensure!(verify(&index, VerifyLevel::Full)?.is_whole());
             // Compaction needs room for a second copy: it says so, and leaves what is there.
-            let mut writer = opened.writer(writer_options(MergeMode::Manual)).context("a writer without room")?;
+            let mut writer =
+                opened.writer(writer_options(MergeMode::Manual)).context("a writer without room")?;
             fill(&ballast);
             let compacted = child::compact(&mut writer);
             ensure!(compacted.is_err(), "there was room to compact");
-            ensure!(ledger::check(&Index::open(&index)?.snapshot())? == found, "a failed compaction changed something");
+            ensure!(
+                ledger::check(&Index::open(&index)?.snapshot())? == found,
+                "a failed compaction changed something"
+            );
             drop(writer);
             // With room again, the next writer goes on where the last one stopped.
             std::fs::remove_file(&ballast)?;
-            let mut writer = opened.writer(writer_options(MergeMode::Manual)).context("a writer with room")?;
+            let mut writer =
+                opened.writer(writer_options(MergeMode::Manual)).context("a writer with room")?;
             ledger::commit(&mut writer, found + 1)?;
             child::compact(&mut writer)?;
             ensure!(ledger::check(&opened.snapshot())? == found + 1);
@@ -60,7 +66,10 @@ impl Full {
             commits += found + 1;
             std::fs::remove_dir_all(&index)?;
         }
-        println!("{}", json!({ "trial": "full", "rounds": self.rounds, "commits": commits, "commits_lost": 0 }));
+        println!(
+            "{}",
+            json!({ "trial": "full", "rounds": self.rounds, "commits": commits, "commits_lost": 0 })
+        );
         Ok(())
     }
 }

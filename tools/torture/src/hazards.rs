@@ -113,7 +113,8 @@ impl Hazards {
                     std::fs::remove_dir_all(&copy)?;
                 }
                 let Counts { right, refused, ended } = counts;
-                let value = json!({ "right": right, "refused": refused, "ended_by_a_signal": ended, "wrong": 0 });
+                let value =
+                    json!({ "right": right, "refused": refused, "ended_by_a_signal": ended, "wrong": 0 });
                 report.insert(format!("{} {event:?}", mode.name()), value);
             }
         }

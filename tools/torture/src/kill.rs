@@ -95,7 +95,8 @@ impl Kill {
     fn look(&self, index: &Path, promised: u64, totals: &mut Totals) -> anyhow::Result<u64> {
         let start = Instant::now();
         let opened = Index::open(index)?;
-        let writer = opened.writer(writer_options(MergeMode::OnCommit)).context("the lock of the killed writer")?;
+        let writer =
+            opened.writer(writer_options(MergeMode::OnCommit)).context("the lock of the killed writer")?;
         totals.slowest_lock_ms = totals.slowest_lock_ms.max(start.elapsed().as_secs_f64() * 1e3);
         let found = ledger::check(&opened.snapshot())?;
         ensure!(found >= promised, "commit {promised} was promised, {found} is there");

@@ -63,7 +63,8 @@ pub fn document(id: &str, version: u64) -> NewDocument {
     let seed = id.bytes().fold(version, |seed, byte| seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte));
     let mut random = StdRng::seed_from_u64(seed);
     let rows = random.random_range(1..8);
-    let mut numbers = |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-1.0..1.0)).collect() };
+    let mut numbers =
+        |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-1.0..1.0)).collect() };
     let (tokens, dense) = (numbers(rows * TOKEN_DIM), numbers(DENSE_DIM));
     NewDocument {
         id: id.to_owned(),
@@ -123,8 +124,14 @@ pub fn check(snapshot: &Snapshot) -> anyhow::Result<u64> {
         let reader = snapshot.segments()[at].reader();
         let rows = rows(reader, local)?;
         let expected = document(&id, version);
-        ensure!(rows == expected.tokens.map_or(0, |tokens| tokens.matrix.view().rows()), "{id} has {rows} tokens");
-        ensure!(snapshot.stored(doc)? == expected.stored, "{id} has the text of another version than {version}");
+        ensure!(
+            rows == expected.tokens.map_or(0, |tokens| tokens.matrix.view().rows()),
+            "{id} has {rows} tokens"
+        );
+        ensure!(
+            snapshot.stored(doc)? == expected.stored,
+            "{id} has the text of another version than {version}"
+        );
         ensure!(found.insert(id.clone(), version).is_none(), "{id} is live twice");
     }
     let expected = state(commit);

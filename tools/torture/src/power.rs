@@ -61,7 +61,8 @@ impl Power {
             refused += u64::from(ended.status.code().is_some());
             image.unmount()?;
             image.mount()?;
-            let found = look(&index, ended.promised).with_context(|| format!("seed {}, cut {cut}", self.seed))?;
+            let found =
+                look(&index, ended.promised).with_context(|| format!("seed {}, cut {cut}", self.seed))?;
             promised += ended.promised.saturating_sub(before);
             unpromised += found - ended.promised;
             before = found;

@@ -36,7 +36,8 @@ pub struct Ended {
 impl Writing {
     /// Starts a writer, and waits until it has the lock.
     pub fn start(index: &Path, more: &[&str]) -> anyhow::Result<Self> {
-        let mut child = again(&[&["write"][..], more].concat(), index)?.spawn().context("starting a writer")?;
+        let mut child =
+            again(&[&["write"][..], more].concat(), index)?.spawn().context("starting a writer")?;
         let out = child.stdout.take().context("the writer's output")?;
         let promised = Arc::new(AtomicU64::new(0));
         let (ready, started) = mpsc::channel();
@@ -97,7 +98,8 @@ pub fn end_readers(readers: Vec<Child>) -> anyhow::Result<u64> {
             bail!("a reader failed ({}): {told}", output.status);
         }
         let out = String::from_utf8_lossy(&output.stdout);
-        times += out.split(' ').next().and_then(|times| times.parse::<u64>().ok()).context("a reader's count")?;
+        times +=
+            out.split(' ').next().and_then(|times| times.parse::<u64>().ok()).context("a reader's count")?;
     }
     Ok(times)
 }

@@ -61,7 +61,8 @@ impl Fuzz {
 
     fn targets(&self) -> anyhow::Result<Vec<String>> {
         let folder = root().join("fuzz/fuzz_targets");
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        let entries =
+            std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
         let names = entries.filter_map(|entry| Some(entry.ok()?.path().file_stem()?.to_str()?.to_owned()));
         let mut names: Vec<String> = names.collect();
         names.sort();
@@ -82,7 +83,8 @@ impl Fuzz {
         command.arg(format!("-artifact_prefix={}/", artifacts.display()));
         command.arg(format!("-max_total_time={}", self.seconds)).arg(format!("-max_len={}", self.longest));
         command.args(["-timeout=5", "-rss_limit_mb=1024", "-print_final_stats=1", "-verbosity=0"]);
-        let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {target}"))?;
+        let output =
+            command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {target}"))?;
         let told = String::from_utf8_lossy(&output.stderr);
         if !output.status.success() {
             bail!("{target} found something, see {}:\n{told}", artifacts.display());

@@ -1,6 +1,8 @@
 //! One file per command: its arguments, then what it does with them.
 
 pub mod add;
+pub mod advise;
+mod against;
 pub mod backup;
 pub mod compact;
 pub mod completions;
@@ -26,6 +28,7 @@ pub mod runtime;
 pub mod search;
 pub mod stats;
 mod systems;
+pub mod tune;
 pub mod upgrade;
 pub mod verify;
 mod write;

@@ -99,7 +99,8 @@ fn ctrl_c_at_any_moment_loses_nothing_committed() {
     let space = Workspace::new();
     let mut lines = String::new();
     for at in 0..DOCUMENTS {
-        writeln!(lines, "{{\"_id\": \"d{at}\", \"text\": \"number {at} of a long list of rivers\"}}").unwrap();
+        writeln!(lines, "{{\"_id\": \"d{at}\", \"text\": \"number {at} of a long list of rivers\"}}")
+            .unwrap();
     }
     space.write("docs.jsonl", lines);
     let (mut kept, mut seed, mut codes) = (0, 17_u64, Vec::new());

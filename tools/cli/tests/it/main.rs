@@ -8,6 +8,7 @@ mod interruption;
 mod lifecycle;
 mod models;
 mod onnx;
+mod recall;
 mod schema;
 mod secrets;
 mod session;
