@@ -39,7 +39,12 @@ fn main() -> anyhow::Result<()> {
         (None, None) => synthetic(20_000, 500, 128),
         _ => anyhow::bail!("--vectors and --queries belong together"),
     };
-    anyhow::ensure!(base.dim == queries.dim, "vectors of {}, queries of {} dimensions", base.dim, queries.dim);
+    anyhow::ensure!(
+        base.dim == queries.dim,
+        "vectors of {}, queries of {} dimensions",
+        base.dim,
+        queries.dim
+    );
     let exact = nearest(&base, &queries, arguments.isa);
     let folder = tempfile::tempdir()?;
     let mut systems = Vec::new();
@@ -56,7 +61,10 @@ fn main() -> anyhow::Result<()> {
         }
     }
     let rows: Vec<Value> = systems.iter().flat_map(System::rows).collect();
-    support::print_table(&rows, &["path", "storage", "ef", "recall@10", "qps", "build_seconds", "bytes_per_vector"]);
+    support::print_table(
+        &rows,
+        &["path", "storage", "ef", "recall@10", "qps", "build_seconds", "bytes_per_vector"],
+    );
     let accumulator = accumulate()?;
     if let Some(file) = &arguments.json {
         let record = json!({
@@ -104,7 +112,9 @@ impl Arguments {
                 "--vectors" => parsed.vectors = Some(value()?.into()),
                 "--queries" => parsed.queries = Some(value()?.into()),
                 "--storage" => parsed.storages = list(value()?),
-                "--ef" => parsed.efs = list(value()?).iter().map(|ef| ef.parse()).collect::<Result<_, _>>()?,
+                "--ef" => {
+                    parsed.efs = list(value()?).iter().map(|ef| ef.parse()).collect::<Result<_, _>>()?
+                }
                 "--rounds" => parsed.rounds = value()?.parse()?,
                 "--threads" => parsed.threads = value()?.parse()?,
                 "--isa" => parsed.isa = Isa::named(&value()?)?,
@@ -136,13 +146,16 @@ impl Vectors {
     /// A matrix in NumPy's format.
     fn read(path: &Path) -> anyhow::Result<Self> {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-        let length = bytes.get(8..10).map_or(0, |length| usize::from(u16::from_le_bytes([length[0], length[1]])));
+        let length =
+            bytes.get(8..10).map_or(0, |length| usize::from(u16::from_le_bytes([length[0], length[1]])));
         let header = bytes.get(10..10 + length).unwrap_or_default();
         let header = String::from_utf8_lossy(header).into_owned();
         anyhow::ensure!(header.contains("<f4"), "{}: not a matrix of f32", path.display());
-        let shape = header.split("'shape': (").nth(1).and_then(|rest| rest.split(')').next()).unwrap_or_default();
+        let shape =
+            header.split("'shape': (").nth(1).and_then(|rest| rest.split(')').next()).unwrap_or_default();
         let dim = shape.split(',').nth(1).and_then(|number| number.trim().parse().ok()).unwrap_or(1);
-        let numbers = bytes[10 + length..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let numbers =
+            bytes[10 + length..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         Ok(Self { data: numbers.collect(), dim })
     }
 }
@@ -222,7 +235,11 @@ impl System {
         };
         let clock = Clock::process();
         let index = Index::create(&path, &settings, &model)?;
-        let options = WriterOptions { memory_budget_bytes: 4 << 30, threads: arguments.threads, ..WriterOptions::default() };
+        let options = WriterOptions {
+            memory_budget_bytes: 4 << 30,
+            threads: arguments.threads,
+            ..WriterOptions::default()
+        };
         let mut writer = index.writer(options)?;
         for (number, row) in base.rows().enumerate() {
             let (id, dense) = (number.to_string(), Some(row.to_vec()));
@@ -264,7 +281,8 @@ impl System {
             for query in queries.rows() {
                 answers.push(match &self.kind {
                     Kind::Graph(graph) => {
-                        let found = beam_search(graph, ef.max(K), Query(query, &products), None, &mut scratch)?;
+                        let found =
+                            beam_search(graph, ef.max(K), Query(query, &products), None, &mut scratch)?;
                         distances += scratch.distances();
                         found.into_iter().take(K).map(|(node, _)| node).collect()
                     }
@@ -282,7 +300,9 @@ impl System {
                 });
             }
             let seconds = clock.seconds();
-            let met = |(answer, exact): (&Vec<u32>, &Vec<u32>)| answer.iter().filter(|node| exact.contains(node)).count();
+            let met = |(answer, exact): (&Vec<u32>, &Vec<u32>)| {
+                answer.iter().filter(|node| exact.contains(node)).count()
+            };
             let found: usize = answers.iter().zip(exact).map(met).sum();
             let recall = found as f64 / exact.iter().map(Vec::len).sum::<usize>().max(1) as f64;
             let count = exact.len() as f64;
@@ -429,4 +449,3 @@ fn synthetic(base: usize, queries: usize, dim: usize) -> (Vectors, Vectors) {
     };
     (rows(base), rows(queries))
 }
-

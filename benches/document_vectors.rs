@@ -41,7 +41,9 @@ const SAMPLE: usize = 8192;
 
 fn main() -> anyhow::Result<()> {
     let Some(arguments) = Arguments::parse()? else {
-        println!("usage: cargo bench --bench document_vectors -- --encoded DIR [--queries 300] [--json FILE]");
+        println!(
+            "usage: cargo bench --bench document_vectors -- --encoded DIR [--queries 300] [--json FILE]"
+        );
         return Ok(());
     };
     let mut data = Encoded::open(&arguments.encoded, usize::MAX)?;
@@ -79,7 +81,15 @@ fn main() -> anyhow::Result<()> {
 }
 
 const COLUMNS: [&str; 9] = [
-    "source", "10 in 200", "10 in 500", "10 in 1000", "100 in 200", "100 in 500", "100 in 1000", "bytes_per_document", "microseconds",
+    "source",
+    "10 in 200",
+    "10 in 500",
+    "10 in 1000",
+    "100 in 200",
+    "100 in 500",
+    "100 in 1000",
+    "bytes_per_document",
+    "microseconds",
 ];
 
 struct Arguments {
@@ -174,13 +184,18 @@ fn accumulation(data: &Encoded, truth: &[Vec<u32>], folder: &std::path::Path) ->
     for nprobe in [16, 32, 64] {
         let search = |query: usize, taken: usize| {
             let effort = Effort { nprobe, candidates: taken, ..Effort::for_top(taken) };
-            let options = SearchOptions { plan: PlanChoice::TwoStage, effort: Some(effort), ..SearchOptions::top(taken) };
+            let options = SearchOptions {
+                plan: PlanChoice::TwoStage,
+                effort: Some(effort),
+                ..SearchOptions::top(taken)
+            };
             search_tokens(&snapshot, data.queries[query].view(), &options)
         };
         let (mut microseconds, queries) = (0.0, data.queries.len());
         for query in 0..queries {
             let report = search(query, TAKEN[1])?.report;
-            let first = report.stages.iter().filter(|stage| stage.name == "centroids" || stage.name == "lists");
+            let first =
+                report.stages.iter().filter(|stage| stage.name == "centroids" || stage.name == "lists");
             microseconds += first.map(|stage| stage.nanos).sum::<u64>() as f64 / 1e3 / queries as f64;
         }
         let found = |taken| -> anyhow::Result<Vec<Vec<u32>>> {
@@ -216,17 +231,25 @@ fn measure(name: &str, source: &impl Source, data: &Encoded, truth: &[Vec<u32>])
     let all: Vec<u32> = (0..data.documents.len() as u32).collect();
     let mut products = vec![0; all.len()];
     let start = Instant::now();
-    let found: Vec<Vec<u32>> = data.queries.iter().map(|query| {
-        let vector = QueryI16::new(&source.query(query.view().as_slice()));
-        vector.dots(Isa::detect(), &codes, &all, &mut products);
-        let mut scored: Vec<(f32, u32)> =
-            products.iter().zip(&scales).zip(&all).map(|((&product, scale), &doc)| (product as f32 * scale, doc)).collect();
-        let taken = TAKEN[TAKEN.len() - 1].min(scored.len());
-        scored.select_nth_unstable_by(taken - 1, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        scored.truncate(taken);
-        scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        scored.into_iter().map(|(_, doc)| doc).collect()
-    }).collect();
+    let found: Vec<Vec<u32>> = data
+        .queries
+        .iter()
+        .map(|query| {
+            let vector = QueryI16::new(&source.query(query.view().as_slice()));
+            vector.dots(Isa::detect(), &codes, &all, &mut products);
+            let mut scored: Vec<(f32, u32)> = products
+                .iter()
+                .zip(&scales)
+                .zip(&all)
+                .map(|((&product, scale), &doc)| (product as f32 * scale, doc))
+                .collect();
+            let taken = TAKEN[TAKEN.len() - 1].min(scored.len());
+            scored.select_nth_unstable_by(taken - 1, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            scored.truncate(taken);
+            scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            scored.into_iter().map(|(_, doc)| doc).collect()
+        })
+        .collect();
     let microseconds = start.elapsed().as_secs_f64() * 1e6 / data.queries.len() as f64;
     let mut row = row(name, |_| Ok(found.clone()), truth)?;
     row["bytes_per_document"] = (dims + size_of::<f32>()).into();
@@ -297,7 +320,9 @@ impl Fde {
         }
         let repetitions = (0..repetitions).map(|_| Repetition {
             normals: (0..planes * dim).map(|_| normal(&mut random)).collect(),
-            signs: (0..dims * dim).map(|_| if random.random() { 1.0 } else { -1.0 } / (dims as f32).sqrt()).collect(),
+            signs: (0..dims * dim)
+                .map(|_| if random.random() { 1.0 } else { -1.0 } / (dims as f32).sqrt())
+                .collect(),
         });
         let repetitions = repetitions.collect();
         Self { dim, planes, dims, mean, repetitions }
@@ -306,13 +331,18 @@ impl Fde {
     /// Each token less the mean: its part, and its projection. For each repetition.
     fn parts<'a>(&'a self, tokens: &'a [f32]) -> impl Iterator<Item = Vec<(usize, Vec<f32>)>> + 'a {
         self.repetitions.iter().map(move |repetition| {
-            tokens.chunks_exact(self.dim).map(|row| {
-                let mut row = row.to_vec();
-                add(&mut row, &self.mean, -1.0);
-                let side = |at: usize| usize::from(dot(&repetition.normals[at * self.dim..][..self.dim], &row) > 0.0) << at;
-                let part = (0..self.planes).map(side).sum();
-                (part, repetition.signs.chunks_exact(self.dim).map(|signs| dot(signs, &row)).collect())
-            }).collect()
+            tokens
+                .chunks_exact(self.dim)
+                .map(|row| {
+                    let mut row = row.to_vec();
+                    add(&mut row, &self.mean, -1.0);
+                    let side = |at: usize| {
+                        usize::from(dot(&repetition.normals[at * self.dim..][..self.dim], &row) > 0.0) << at
+                    };
+                    let part = (0..self.planes).map(side).sum();
+                    (part, repetition.signs.chunks_exact(self.dim).map(|signs| dot(signs, &row)).collect())
+                })
+                .collect()
         })
     }
 }

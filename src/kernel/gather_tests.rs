@@ -49,7 +49,10 @@ fn sums_of_floats_agree_with_f64_wherever_the_row_stands() {
                     let terms: Vec<f64> = terms.map(|(&q, &x)| f64::from(q) * f64::from(x)).collect();
                     let bound = dim as f64 * 2f64.powi(-23) * terms.iter().map(|x| x.abs()).sum::<f64>();
                     let exact: f64 = terms.iter().sum();
-                    assert!((f64::from(found) - exact).abs() <= bound, "{isa} dim {dim}: {found}, not {exact}");
+                    assert!(
+                        (f64::from(found) - exact).abs() <= bound,
+                        "{isa} dim {dim}: {found}, not {exact}"
+                    );
                 }
                 let mut alone = [f32::NAN];
                 dots(isa, &query, &rows, &[row], &mut alone);

@@ -53,7 +53,8 @@ fn index(storage: DenseStorage, vectors: &[Vec<f32>]) -> (Arc<MemoryDirectory>, 
     let shared: Arc<dyn Directory> = Arc::clone(&directory) as _;
     let index =
         Index::create_in(shared, &settings, &ModelIdentity::default(), IndexOptions::default()).unwrap();
-    let mut writer = index.writer(WriterOptions { graph_min_documents: 2, ..WriterOptions::default() }).unwrap();
+    let mut writer =
+        index.writer(WriterOptions { graph_min_documents: 2, ..WriterOptions::default() }).unwrap();
     for (number, vector) in vectors.iter().enumerate() {
         let (id, dense) = (format!("{number:04}"), Some(vector.clone()));
         writer.add(NewDocument { id, tokens: None, dense, stored: None, content_hash: 0 }).unwrap();
@@ -113,7 +114,8 @@ fn a_filtered_search_returns_k_when_k_exist_by_graph_and_by_scan() {
                 let query = world.next(0.6);
                 let search = |plan| {
                     let filter = Some(filter.clone());
-                    let options = SearchOptions { plan, filter, ef_search: Some(48), ..SearchOptions::top(20) };
+                    let options =
+                        SearchOptions { plan, filter, ef_search: Some(48), ..SearchOptions::top(20) };
                     search_dense(&snapshot, &query, &options).unwrap()
                 };
                 let scan: HashSet<_> = search(PlanChoice::Exact).hits.iter().map(|hit| hit.doc).collect();

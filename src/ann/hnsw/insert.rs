@@ -126,12 +126,7 @@ impl<'a, M: Metric + ?Sized> Builder<'a, M> {
     }
 
     /// The links of a new node on each of its levels, chosen from the graph and the batch.
-    fn neighbours(
-        &self,
-        node: u32,
-        batch: &[u32],
-        scratch: &mut Scratch,
-    ) -> Result<Vec<NewList>, AnnError> {
+    fn neighbours(&self, node: u32, batch: &[u32], scratch: &mut Scratch) -> Result<Vec<NewList>, AnnError> {
         let height = usize::from(self.graph.levels[node as usize]);
         let Scratch { search, selection, candidates, lengths, .. } = scratch;
         let mut query = From(self.metric, node);
@@ -156,7 +151,8 @@ impl<'a, M: Metric + ?Sized> Builder<'a, M> {
             let worst = candidates.last().filter(|_| enough).map_or(f32::INFINITY, |last| last.0);
             let reaches = |other: u32| usize::from(self.graph.levels[other as usize]) >= level;
             let near = lengths.iter().copied().zip(batch.iter().copied());
-            candidates.extend(near.filter(|&(length, other)| length <= worst && other != node && reaches(other)));
+            candidates
+                .extend(near.filter(|&(length, other)| length <= worst && other != node && reaches(other)));
             candidates.sort_by(nearest_first);
             candidates.truncate(self.ef);
             selection.choose(self.metric, candidates.iter().map(|&near| (near, false)), self.graph.m);
@@ -224,7 +220,8 @@ impl<'a, M: Metric + ?Sized> Builder<'a, M> {
     }
 
     fn set(&mut self, level: usize, node: u32, list: &NewList) {
-        let (Some(place), Some(number)) = (self.graph.place(level, node), self.graph.list_number(level, node))
+        let (Some(place), Some(number)) =
+            (self.graph.place(level, node), self.graph.list_number(level, node))
         else {
             return;
         };

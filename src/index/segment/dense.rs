@@ -245,7 +245,10 @@ impl Links for GraphWalk<'_> {
     fn links(&self, level: usize, node: u32) -> &[u32] {
         // The search refuses links to no node itself.
         let links = if self.whole {
-            self.graph.view.unchecked_links(level as u32, node).map_err(|source| self.graph.section.error(source))
+            self.graph
+                .view
+                .unchecked_links(level as u32, node)
+                .map_err(|source| self.graph.section.error(source))
         } else {
             self.graph.links(level as u32, node)
         };
