@@ -100,17 +100,16 @@ pub(super) fn descend<L: Links + ?Sized>(
     query: &mut impl Distances,
     scratch: &mut SearchScratch,
 ) -> Result<(u32, f32), AnnError> {
-    let nodes = graph.len();
+    let SearchScratch { visited, fresh, lengths, distances, .. } = scratch;
     let mut nearest = start;
     for level in (levels.start + 1..=levels.end).rev() {
+        // What was compared on the way is not compared again.
+        visited.reset(graph.len());
+        visited.insert(nearest.0);
         loop {
             let here = nearest.0;
-            let links = graph.links(level, here);
-            if let Some(&node) = links.iter().find(|&&node| node as usize >= nodes) {
-                return Err(AnnError::NodeOutOfRange { node, nodes });
-            }
-            let lengths = measure(links, query, &mut scratch.lengths, &mut scratch.distances);
-            for (&node, &there) in links.iter().zip(lengths) {
+            let fresh = unvisited(graph, level, here, visited, fresh)?;
+            for (&node, &there) in fresh.iter().zip(measure(fresh, query, lengths, distances)) {
                 if there < nearest.1 || (there == nearest.1 && node < nearest.0) {
                     nearest = (node, there);
                 }
