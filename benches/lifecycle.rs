@@ -5,7 +5,7 @@
 //!     [--json FILE] [--commit REV]
 //! ```
 //!
-//! Two parts. *Latency*: an index of `N` documents (100,000) of 32 random tokens of 128 dimensions on the disk of the
+//! Two parts. *Latency*: an index of `N` documents (100,000) of 16 random tokens of 128 dimensions on the disk of the
 //! temporary folder (0: not at all); then single documents are added, replaced and deleted, each with a commit, and each call is timed.
 //! *History*, if a folder made by the example `encode_collection` is given: the collection is built at once, and grown by
 //! commits of 1 to 40 documents of which every fourth is replaced or deleted and added again later; then quality against
@@ -19,7 +19,9 @@ use std::time::Instant;
 use anyhow::Context;
 use lateen::eval::{Measure, Metric, Qrels, Run, evaluate};
 use lateen::format::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage};
-use lateen::index::{CompactOptions, Index, MergeMode, MergePolicy, NewDocument, Writer, WriterOptions};
+use lateen::index::{
+    CompactOptions, Index, MergeMode, MergePolicy, NewDocument, Writer, WriterOptions, backup,
+};
 use lateen::search::{PlanChoice, SearchOptions, search_tokens};
 use lateen::types::{EncodedTokens, TokenMatrixBuf};
 use rand::rngs::StdRng;
@@ -33,8 +35,8 @@ mod support;
 use support::encoded::Encoded;
 
 const DIM: usize = 128;
-const TOKENS: usize = 32;
-const CHANGES: usize = 300;
+const TOKENS: usize = 16;
+const CHANGES: usize = 200;
 const ROUNDS: usize = 3;
 
 fn main() -> anyhow::Result<()> {
@@ -112,16 +114,21 @@ fn random_document(id: String, random: &mut StdRng) -> NewDocument {
 
 fn measure_latency(documents: usize) -> anyhow::Result<Vec<Value>> {
     let mut rows = Vec::new();
+    let mut random = StdRng::seed_from_u64(1);
+    let folder = tempfile::tempdir()?;
+    let built = folder.path().join("built");
+    let index = create(&built, DIM, TokenStorage::Residual4)?;
+    let mut writer = index.writer(WriterOptions::default())?;
+    for n in 0..documents {
+        writer.add(random_document(format!("{n}"), &mut random))?;
+    }
+    writer.commit()?;
+    drop(writer);
     for (name, mode) in [("on commit", MergeMode::OnCommit), ("in the background", MergeMode::Background)] {
-        let folder = tempfile::tempdir()?;
-        let index = create(&folder.path().join("index"), DIM, TokenStorage::Residual4)?;
-        let mut random = StdRng::seed_from_u64(1);
+        let copy = folder.path().join(name);
+        backup(&built, &copy, &mut |_| {})?;
         let merge = MergePolicy { mode, ..MergePolicy::default() };
-        let mut writer = index.writer(WriterOptions { merge, ..WriterOptions::default() })?;
-        for n in 0..documents {
-            writer.add(random_document(format!("{n}"), &mut random))?;
-        }
-        writer.commit()?;
+        let mut writer = Index::open(&copy)?.writer(WriterOptions { merge, ..WriterOptions::default() })?;
         let added: Vec<NewDocument> =
             (0..CHANGES).map(|n| random_document(format!("new {n}"), &mut random)).collect();
         let replaced: Vec<NewDocument> =
