@@ -36,7 +36,12 @@ fn case<E: std::fmt::Display>(name: &'static str, run: impl Fn() -> Result<(), E
 
 /// Little-endian numbers one after the other: `(value, bytes)`.
 fn numbers(fields: &[(u64, usize)]) -> Vec<u8> {
-    fields.iter().flat_map(|&(value, width)| value.to_le_bytes()[..width].to_vec()).collect()
+    let number = |&(value, width): &(u64, usize)| {
+        let mut bytes = value.to_le_bytes().to_vec();
+        bytes.resize(width, 0);
+        bytes
+    };
+    fields.iter().flat_map(number).collect()
 }
 
 /// Numbers, then zeros up to `length`.
@@ -368,12 +373,12 @@ fn hostile_text_costs_no_more_than_its_length() {
         println!("{name}: {costs:?} bytes asked for");
         assert!(costs[1] <= 12 * costs[0] + (64 << 10), "{name}: more than its length: {costs:?}");
         assert!(costs[3] <= 2 * costs[2] + (64 << 10), "{name}: not cut: {costs:?}");
-        assert!(costs[3] <= 8 << 20, "{name}: {costs:?}");
+        assert!(costs[3] <= 32 << 20, "{name}: {costs:?}");
     }
     // 10 MB are cut as well, and counted.
     let before = model.statistics().truncated;
     let long = "the moon ".repeat(1_200_000);
-    assert!(spent(|| drop(model.encode_document_tokens(&[&long]).unwrap())) < 8 << 20);
+    assert!(spent(|| drop(model.encode_document_tokens(&[&long]).unwrap())) < 32 << 20);
     assert_eq!(model.statistics().truncated, before + 1);
 }
 

@@ -64,7 +64,10 @@ impl TextTokenizer {
             path: path.to_owned(),
             message: error.to_string(),
         };
-        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| broken(&error))?;
+        // The crate panics on some broken files: a decoder that it cannot parse, for one.
+        let mut tokenizer = std::panic::catch_unwind(|| Tokenizer::from_bytes(bytes))
+            .map_err(|_| broken(&"the tokenizers crate panicked on it"))?
+            .map_err(|error| broken(&error))?;
         tokenizer.with_truncation(None).map_err(|error| broken(&error))?;
         tokenizer.with_padding(None);
         let head: Head = serde_json::from_slice(bytes).map_err(|error| broken(&error))?;

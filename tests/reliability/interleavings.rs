@@ -1,6 +1,7 @@
 //! Schedules of a writer and readers, chosen by a scheduler instead of by chance: every one of the shared
 //! snapshot, thousands of a whole index with a switch at every call to its directory.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
@@ -47,6 +48,17 @@ fn the_current_snapshot_only_ever_gets_newer() {
     shuttle::check_dfs(body, None);
 }
 
+thread_local! {
+    /// Whether this is the thread of the scheduler: those that build segments are not its own.
+    static SCHEDULED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn switch() {
+    if SCHEDULED.get() {
+        thread::yield_now();
+    }
+}
+
 /// A directory in memory that lets the scheduler choose who goes on before every call.
 #[derive(Clone)]
 struct Switching(MemoryDirectory);
@@ -61,7 +73,7 @@ struct SwitchingFile(Box<dyn OutputFile>);
 
 impl Write for SwitchingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        thread::yield_now();
+        switch();
         self.0.write(bytes)
     }
 
@@ -72,7 +84,7 @@ impl Write for SwitchingFile {
 
 impl OutputFile for SwitchingFile {
     fn sync(&mut self) -> io::Result<()> {
-        thread::yield_now();
+        switch();
         self.0.sync()
     }
 }
@@ -83,52 +95,52 @@ impl Directory for Switching {
     }
 
     fn make(&self) -> io::Result<()> {
-        thread::yield_now();
+        switch();
         self.0.make()
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
-        thread::yield_now();
+        switch();
         self.0.names()
     }
 
     fn read(&self, name: &str, mode: ReadMode, limit: u64) -> io::Result<FileBytes> {
-        thread::yield_now();
+        switch();
         self.0.read(name, mode, limit)
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn OutputFile>> {
-        thread::yield_now();
+        switch();
         Ok(Box::new(SwitchingFile(self.0.create(name)?)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        thread::yield_now();
+        switch();
         self.0.rename(from, to)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        thread::yield_now();
+        switch();
         self.0.remove(name)
     }
 
     fn sync(&self) -> io::Result<()> {
-        thread::yield_now();
+        switch();
         self.0.sync()
     }
 
     fn pin(&self, name: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
-        thread::yield_now();
+        switch();
         self.0.pin(name)
     }
 
     fn remove_unpinned(&self, name: &str) -> io::Result<bool> {
-        thread::yield_now();
+        switch();
         self.0.remove_unpinned(name)
     }
 
     fn try_lock(&self, name: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
-        thread::yield_now();
+        switch();
         self.0.try_lock(name)
     }
 }
@@ -218,6 +230,7 @@ fn explore(schedules: usize) {
         let report = verify_in(&directory.0, VerifyLevel::Full).unwrap();
         assert!(report.is_whole(), "{:?}", report.findings);
     };
+    SCHEDULED.set(true);
     let mut config = Config::new();
     config.stack_size = 1 << 21;
     Runner::new(RandomScheduler::new(schedules), config).run(body);

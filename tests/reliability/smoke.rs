@@ -94,7 +94,12 @@ fn resealed_damage_is_read() {
     let before = files.clone();
     engine::reseal(&mut files);
     assert!(files == before, "resealing changes nothing in sound files");
-    files.get_mut(&name).unwrap()[300] ^= 1;
+    let layout = lateen::format::SegmentLayout::parse(&files[&name]).unwrap();
+    let hashes = layout.require(lateen::format::SectionKind::ContentHashes).unwrap().range();
+    files.get_mut(&name).unwrap()[hashes.start] ^= 1;
     engine::reseal(&mut files);
-    crate::sample::open(&files).unwrap();
+    let snapshot = crate::sample::open(&files).unwrap().snapshot();
+    let whole = crate::sample::open(&before).unwrap().snapshot();
+    let doc = lateen::types::DocId(0);
+    assert_eq!(snapshot.content_hash(doc).unwrap(), whole.content_hash(doc).unwrap() ^ 1);
 }

@@ -162,9 +162,13 @@ impl<'a> Section<'a> {
         self.touch(0..self.bytes.len())
     }
 
-    /// Names the file in an error of a view.
+    /// Names the file in an error of a view. Where bytes of the section changed since they were written, that is the
+    /// error: a view looks at some of them before anybody touches their blocks.
     pub(super) fn error(&self, source: FormatError) -> IndexError {
-        IndexError::Format { file: self.path.to_owned(), source }
+        match self.touch_all() {
+            Err(changed) => changed,
+            Ok(()) => IndexError::Format { file: self.path.to_owned(), source },
+        }
     }
 }
 

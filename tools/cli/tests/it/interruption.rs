@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const DOCUMENTS: usize = 8_000;
+/// Of a collection that is worked at many times.
+const FEWER: usize = 2_000;
 
 /// A collection that takes a while, and indexing it begun.
 fn begun() -> (Workspace, Child) {
@@ -98,7 +100,7 @@ fn ctrl_c_commits_what_is_complete() {
 fn ctrl_c_at_any_moment_loses_nothing_committed() {
     let space = Workspace::new();
     let mut lines = String::new();
-    for at in 0..DOCUMENTS {
+    for at in 0..FEWER {
         writeln!(lines, "{{\"_id\": \"d{at}\", \"text\": \"number {at} of a long list of rivers\"}}")
             .unwrap();
     }
@@ -107,7 +109,7 @@ fn ctrl_c_at_any_moment_loses_nothing_committed() {
     for _ in 0..20 {
         let child = Command::new(assert_cmd::cargo::cargo_bin("lateen"))
             .current_dir(space.path("."))
-            .args(["index", "docs.jsonl", "--out", "ix", "--commit-every", "128", "--threads", "1"])
+            .args(["index", "docs.jsonl", "--out", "ix", "--commit-every", "100", "--threads", "1"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -133,7 +135,7 @@ fn ctrl_c_at_any_moment_loses_nothing_committed() {
     }
     assert!(codes.contains(&Some(130)), "{codes:?}");
     let report = space.run(&["index", "docs.jsonl", "--out", "ix", "--json"]).ok().documents();
-    assert_eq!(report[0]["documents"], DOCUMENTS as u64);
+    assert_eq!(report[0]["documents"], FEWER as u64);
     assert_eq!(report[0]["unchanged"], kept, "finished work was done again");
     space.run(&["verify", "ix", "--full"]).ok();
 }
