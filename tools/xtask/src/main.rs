@@ -1,11 +1,15 @@
-//! The repository's own commands: `cargo xtask demo`, `cargo xtask test`.
+//! The repository's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench-peers` and the rest.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![forbid(unsafe_code)]
 
+mod bench_peers;
 mod build;
+mod chart;
+mod charts;
 mod demo;
 mod fetch;
+mod peer_tables;
 mod process;
 mod tables;
 mod test;
@@ -22,6 +26,8 @@ struct Xtask {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measure Lateen beside other engines on the same vectors
+    BenchPeers(bench_peers::BenchPeers),
     /// Build the release binary, index the sample corpus, and search it
     Demo(demo::Demo),
     /// Write the README's tables from the records of the benches
@@ -32,6 +38,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Xtask::parse().command {
+        Command::BenchPeers(bench) => bench.run(),
         Command::Demo(demo) => demo.run(),
         Command::Tables(tables) => tables.run(),
         Command::Test(test) => test.run(),
