@@ -57,11 +57,6 @@ impl Collection {
     pub fn queries(&self) -> anyhow::Result<Vec<TokenMatrixBuf>> {
         queries(&self.folder)
     }
-
-    /// The documents' ids.
-    pub fn ids(&self) -> anyhow::Result<Vec<String>> {
-        lines(&self.folder.join("ids.txt"))
-    }
 }
 
 /// Half precision moves the length of a row by up to 0.05 %, which is undone here.

@@ -67,8 +67,10 @@ impl Launcher {
             None => Command::new(program),
         };
         command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
-        ONE_THREAD.iter().for_each(|name| drop(command.env(name, "1")));
-        CLEARED.iter().for_each(|name| drop(command.env_remove(name)));
+        command.envs(ONE_THREAD.map(|name| (name, "1")));
+        for name in CLEARED {
+            command.env_remove(name);
+        }
         let mut child = command.spawn().with_context(|| format!("cannot start the worker of {name}"))?;
         let input = child.stdin.take().context("a worker without an input")?;
         let output = BufReader::new(child.stdout.take().context("a worker without an output")?);

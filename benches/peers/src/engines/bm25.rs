@@ -3,8 +3,6 @@
 use std::path::Path;
 
 use anyhow::Context;
-use lateen::corpus::{Queries, ReadOptions, Source};
-use lateen::eval::beir::Collection;
 use lateen::lexical::{Analyzer, Bm25Index};
 use serde_json::{Value, json};
 
