@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
+use super::allowed::Allowed;
 use super::graph;
-use super::tokens::live_documents;
 use super::top;
-use super::{Plan, PlanChoice, SearchError, SearchOptions, SearchOutcome, SearchReport};
+use super::{
+    EffortSource, Plan, PlanChoice, Recall, SearchError, SearchOptions, SearchOutcome, SearchReport,
+};
 use crate::index::{DenseReader, DenseRows, Segment, Snapshot};
 use crate::kernel::{self, Isa};
 use crate::types::{Hit, Score};
@@ -32,12 +34,20 @@ pub fn search_dense(
     let mut hits = Vec::new();
     let mut largest = None;
     for segment in snapshot.segments() {
-        let (plan, why) = choose(segment, options)?;
+        let allowed = Allowed::of(segment, options)?;
+        report.allowed += allowed.len();
+        let (plan, why) = choose(segment, &allowed, options)?;
         if largest.is_none_or(|documents| segment.documents() > documents) {
             largest = Some(segment.documents());
             (report.plan, report.why) = (plan, why.to_owned());
         }
-        hits.extend(search_segment(segment, query, (plan, options), &mut report)?);
+        hits.extend(search_segment((segment, &allowed), query, (plan, options), &mut report)?);
+    }
+    if report.stages.iter().any(|stage| stage.name == "graph") {
+        report.effort_source = match options.ef_search {
+            Some(_) => EffortSource::Given,
+            None => EffortSource::NotMeasured,
+        };
     }
     let start = Instant::now();
     let found = hits.len() as u64;
@@ -63,26 +73,30 @@ fn check(snapshot: &Snapshot, query: &[f32]) -> Result<(), SearchError> {
 /// A scan of fewer vectors than this many times the beam is cheaper than following a graph.
 const SCAN_PER_BEAM: usize = 16;
 
-fn choose(segment: &Segment, options: &SearchOptions) -> Result<(Plan, &'static str), SearchError> {
-    if options.plan == PlanChoice::Exact {
+fn choose(
+    segment: &Segment,
+    allowed: &Allowed<'_>,
+    options: &SearchOptions,
+) -> Result<(Plan, &'static str), SearchError> {
+    if options.plan == PlanChoice::Exact || options.recall == Recall::EXACT {
         return Ok((Plan::DenseExact, "asked for"));
     }
     if segment.reader().graph()?.is_none() {
         return Ok((Plan::DenseExact, "the segment is too small for a graph"));
     }
-    let scan = SCAN_PER_BEAM.saturating_mul(options.ef_search());
-    let (documents, live) = (segment.documents() as usize, segment.live_documents() as usize);
-    if options.plan == PlanChoice::Auto && documents <= scan {
+    let scan = SCAN_PER_BEAM.saturating_mul(options.ef_search()) as u64;
+    let (documents, allowed) = (u64::from(segment.documents()), allowed.len());
+    if options.plan == PlanChoice::Auto && allowed <= scan {
         return Ok((Plan::DenseExact, "a scan of so few vectors is cheaper than a graph"));
     }
-    if live * 10 < documents {
-        return Ok((Plan::DenseExact, "most documents are deleted"));
+    if allowed * 10 < documents {
+        return Ok((Plan::DenseExact, "most documents are deleted or filtered out"));
     }
     Ok((Plan::DenseGraph, "the segment has a graph"))
 }
 
 fn search_segment(
-    segment: &Segment,
+    (segment, allowed): (&Segment, &Allowed<'_>),
     query: &[f32],
     (plan, options): (Plan, &SearchOptions),
     report: &mut SearchReport,
@@ -93,12 +107,13 @@ fn search_segment(
     if plan == Plan::DenseGraph
         && let Some(links) = segment.reader().graph()?
     {
-        let (found, examined) = graph::search(segment, &links, &vectors, (query, options))?;
+        let (found, examined) = graph::search(allowed, &links, &vectors, (query, options))?;
         let hits: Vec<Hit> = found.into_iter().map(|(doc, score)| hit(doc, score)).collect();
         report.record("graph", start, examined, hits.len() as u64);
         return Ok(hits);
     }
-    let scan = live_documents(segment)
+    let scan = allowed
+        .iter()
         .map(|doc| Ok::<_, SearchError>(hit(doc, similarity(&vectors, doc, query, options.isa)?)));
     let hits = scan.collect::<Result<Vec<Hit>, SearchError>>()?;
     report.record("scan", start, hits.len() as u64, hits.len() as u64);

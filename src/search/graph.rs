@@ -1,13 +1,14 @@
 //! Following a stored graph from neighbour to neighbour.
 
+use super::allowed::Allowed;
 use super::dense::similarity;
 use super::{SearchError, SearchOptions};
 use crate::ann::hnsw::{SearchScratch, beam_search};
-use crate::index::{DenseReader, GraphReader, Segment};
+use crate::index::{DenseReader, GraphReader};
 
 /// The documents that the beam ends with, with their similarities, and how many were compared.
 pub(super) fn search(
-    segment: &Segment,
+    allowed: &Allowed<'_>,
     graph: &GraphReader<'_>,
     vectors: &DenseReader<'_>,
     (query, options): (&[f32], &SearchOptions),
@@ -22,9 +23,9 @@ pub(super) fn search(
             f32::INFINITY
         }
     };
-    let is_live = |doc| segment.is_live(doc);
+    let may_be_hit = |doc| allowed.contains(doc);
     let filter: Option<&dyn Fn(u32) -> bool> =
-        if segment.tombstones().is_empty() { None } else { Some(&is_live) };
+        if matches!(allowed, Allowed::All(_)) { None } else { Some(&may_be_hit) };
     let mut scratch = SearchScratch::new();
     let found = beam_search(&walk, options.ef_search(), distance, filter, &mut scratch);
     walk.finish()?;

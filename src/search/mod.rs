@@ -21,25 +21,39 @@
 //!
 //! Absent on purpose: text, models, files. Equal scores are ordered by ascending external id.
 
+mod advise;
+mod allowed;
 mod dense;
+mod effort;
 mod error;
 mod explain;
+mod filter;
 mod first_stage;
 mod graph;
 mod options;
 mod plan;
+mod recall;
 mod report;
 mod residual;
 mod tokens;
 mod top;
+mod tune;
 
+pub use advise::{Advice, AdviseOptions, Variant, advise, recommend};
 pub use dense::search_dense;
+pub use effort::Effort;
 pub use error::SearchError;
 pub use explain::{Explainer, RowMatch, explain};
+pub use filter::{Condition, Filter};
 pub use options::{PlanChoice, SearchOptions};
 pub use plan::Plan;
+pub use recall::{EffortSource, Evidence, Recall};
 pub use report::{SearchOutcome, SearchReport, StageReport};
 pub use tokens::search_tokens;
+pub use tune::{
+    ExactAnswers, FEWEST_DOCUMENTS, MeasuredRecall, PseudoQueries, StoredTokens, TuneOptions, TuneProgress,
+    TuningState, measure_recall, tune,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! What the caller may ask of one search.
 
+use super::{Effort, Filter, Recall};
 use crate::kernel::Isa;
 
 /// How hits are to be found.
@@ -9,7 +10,7 @@ pub enum PlanChoice {
     /// Whichever plan is estimated to cost less; the estimate is in the report.
     #[default]
     Auto,
-    /// Score every live document.
+    /// Score every document that may be a hit.
     Exact,
     /// Centroids first, then the shortlist; an error where the index has no centroids.
     TwoStage,
@@ -18,15 +19,18 @@ pub enum PlanChoice {
 /// Settings of one search. Nothing here is remembered by the index.
 #[derive(Debug, Clone)]
 pub struct SearchOptions {
-    /// How many hits at most; as many come back whenever as many live documents exist. Default 10.
+    /// How many hits at most; as many come back whenever as many live documents pass the filter. Default 10.
     pub k: usize,
     /// How to find them. Default [`PlanChoice::Auto`].
     pub plan: PlanChoice,
-    /// Centroids walked per query token. Default: [`SearchOptions::DEFAULT_NPROBE`].
-    pub nprobe: Option<usize>,
-    /// Documents scored on their codes in the second stage.
-    /// Default: `max(8·k, `[`SearchOptions::DEFAULT_CANDIDATES`]`)`.
-    pub candidates: Option<usize>,
+    /// How much of the exact answer is to be found. Default [`Recall::DEFAULT`]. The index knows which effort that
+    /// takes if it was measured ([`tune`](super::tune)); if it was not, the effort is [`Effort::for_top`] of `k`, and the
+    /// report says so.
+    pub recall: Recall,
+    /// How hard the two-stage plan tries, whatever `recall` says. Default: what `recall` takes.
+    pub effort: Option<Effort>,
+    /// The documents that may be hits. Default: all that are not deleted.
+    pub filter: Option<Filter>,
     /// Beam width of the graph search over dense vectors. Default: `max(2·k, 128)`.
     pub ef_search: Option<usize>,
     /// Instruction set of the kernels. Default: the best this machine has.
@@ -36,24 +40,14 @@ pub struct SearchOptions {
 }
 
 impl SearchOptions {
-    /// Centroids walked per query token, unless asked otherwise.
-    pub const DEFAULT_NPROBE: usize = 64;
-    /// Shortlist length, unless asked otherwise or more is needed for `k`.
-    pub const DEFAULT_CANDIDATES: usize = 512;
-
     /// The default settings for the best `k` documents.
     #[must_use]
     pub fn top(k: usize) -> Self {
         Self { k, ..Self::default() }
     }
 
-    pub(super) fn nprobe(&self) -> usize {
-        self.nprobe.unwrap_or(Self::DEFAULT_NPROBE).max(1)
-    }
-
-    pub(super) fn candidates(&self) -> usize {
-        let wanted = self.candidates.unwrap_or(self.k.saturating_mul(8).max(Self::DEFAULT_CANDIDATES));
-        wanted.max(self.k)
+    pub(super) fn effort(&self) -> Effort {
+        self.effort.unwrap_or_else(|| Effort::for_top(self.k)).at_least(self.k)
     }
 
     pub(super) fn ef_search(&self) -> usize {
@@ -66,8 +60,9 @@ impl Default for SearchOptions {
         Self {
             k: 10,
             plan: PlanChoice::Auto,
-            nprobe: None,
-            candidates: None,
+            recall: Recall::DEFAULT,
+            effort: None,
+            filter: None,
             ef_search: None,
             isa: Isa::detect(),
             threads: 1,

@@ -49,21 +49,26 @@ impl fmt::Display for Plan {
 pub(super) struct Shape {
     pub storage: TokenStorage,
     pub documents: u64,
+    /// Documents that may be hits.
+    pub allowed: u64,
     pub tokens: u64,
     pub centroids: u64,
     pub query_tokens: u64,
 }
 
 /// Cost of walking one posting, in units of scoring one token of a document.
-const POSTING: f64 = 0.06;
+pub(super) const POSTING: f64 = 0.06;
 
 /// Chooses the plan for one segment and says why. Costs are in units of scoring one document token.
 pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, String), SearchError> {
     let storage = match shape.storage {
-        TokenStorage::Residual2 | TokenStorage::Residual4 => None,
+        TokenStorage::None => return Err(SearchError::NotStored { what: "token vectors" }),
         TokenStorage::F16 => Some("f16 tokens"),
         TokenStorage::F32 => Some("f32 tokens"),
-        _ => return Err(SearchError::NotStored { what: "token vectors" }),
+        TokenStorage::Residual1
+        | TokenStorage::ResidualTernary
+        | TokenStorage::Residual2
+        | TokenStorage::Residual4 => None,
     };
     match (storage, options.plan) {
         (Some(storage), PlanChoice::TwoStage) => Err(SearchError::PlanNotPossible { storage }),
@@ -75,11 +80,13 @@ pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, Str
 }
 
 fn cheaper(shape: Shape, options: &SearchOptions) -> (Plan, String) {
-    let scan = shape.tokens as f64;
     let documents = shape.documents.max(1) as f64;
-    let shortlist = (options.candidates() as f64).min(documents) * (scan / documents);
-    let list = scan / (shape.centroids.max(1) as f64);
-    let probed = (options.nprobe() as f64).min(shape.centroids as f64);
+    let per_document = shape.tokens as f64 / documents;
+    let scan = shape.allowed as f64 * per_document;
+    let effort = options.effort();
+    let shortlist = (effort.candidates as f64).min(shape.allowed as f64) * per_document;
+    let list = shape.tokens as f64 / (shape.centroids.max(1) as f64);
+    let probed = (effort.nprobe as f64).min(shape.centroids as f64);
     let postings = shape.query_tokens as f64 * probed * list * POSTING;
     let staged = shape.centroids as f64 + postings + shortlist;
     let why = format!("a scan costs {scan:.0} token scores, two stages about {staged:.0}");
@@ -92,7 +99,7 @@ mod tests {
 
     fn shape(storage: TokenStorage, documents: u64) -> Shape {
         let tokens = documents * 200;
-        Shape { storage, documents, tokens, centroids: tokens / 64, query_tokens: 32 }
+        Shape { storage, documents, allowed: documents, tokens, centroids: tokens / 64, query_tokens: 32 }
     }
 
     #[test]

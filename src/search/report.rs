@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Plan, SearchOptions};
+use super::plan::POSTING;
+use super::{Effort, EffortSource, Plan, SearchOptions};
 use crate::index::Snapshot;
 use crate::types::Hit;
 
@@ -31,10 +32,12 @@ pub struct SearchReport {
     pub segments: usize,
     /// Live documents of the snapshot.
     pub documents: u64,
-    /// Centroids walked per query token and segment; 0 if none.
-    pub nprobe: usize,
-    /// Length of the shortlist asked for, per segment; 0 if every document was scored.
-    pub candidates: usize,
+    /// Those of them that pass the filter.
+    pub allowed: u64,
+    /// How hard the two-stage plan tried, per segment; `None` if every document was scored.
+    pub effort: Option<Effort>,
+    /// Where that effort came from, and what is known of its recall.
+    pub effort_source: EffortSource,
     /// The stages in order, summed over segments.
     pub stages: Vec<StageReport>,
 }
@@ -49,10 +52,23 @@ impl SearchReport {
             precision: "none",
             segments: snapshot.segments().len(),
             documents: snapshot.documents(),
-            nprobe: 0,
-            candidates: 0,
+            allowed: 0,
+            effort: None,
+            effort_source: EffortSource::Exact,
             stages: Vec::new(),
         }
+    }
+
+    /// What the search cost beyond scoring the centroids, which every plan does, in units of scoring one token of a
+    /// document against the query. Counted, not timed: the same on every machine.
+    #[must_use]
+    pub fn work(&self) -> f64 {
+        let cost = |stage: &StageReport| match stage.name {
+            "scan" | "rescore" => stage.examined as f64,
+            "lists" => stage.examined as f64 * POSTING,
+            _ => 0.0,
+        };
+        self.stages.iter().map(cost).sum()
     }
 
     /// Time of all stages together, in nanoseconds.

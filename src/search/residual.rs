@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use super::allowed::Allowed;
 use super::first_stage::{self, Probes};
-use super::tokens::live_documents;
 use super::{SearchError, SearchOptions, SearchReport};
 use crate::ann::Accumulator;
 use crate::index::{ListsReader, ResidualReader, Segment};
@@ -28,7 +28,7 @@ impl<'a> Residual<'a> {
         let codec = codes.codec();
         let rotated = rotate(query, codec.rotation_seed)?;
         let table = scale_table(codec.scale_log2_min, codec.scale_log2_step);
-        let packed = ResidualQuery::pack(isa, rotated.view(), codec.bits, &codec.levels, &table);
+        let packed = ResidualQuery::pack(isa, rotated.view(), codec.width, &codec.levels, &table);
         let centroid_query = QueryI8::pack(isa, rotated.view());
         let mut centroid_scores = vec![0.0; codec.centroid_count() as usize * centroid_query.stride()];
         centroid_query.scores(codec.centroids, codec.centroid_scales, &mut centroid_scores);
@@ -58,23 +58,25 @@ impl<'a> Residual<'a> {
     /// The documents that the closest centroids speak for, in ascending order.
     pub fn shortlist(
         &self,
+        allowed: &Allowed<'_>,
         options: &SearchOptions,
         report: &mut SearchReport,
     ) -> Result<Vec<u32>, SearchError> {
+        let effort = options.effort();
         let start = Instant::now();
         let stride = self.query.stride();
-        let probes = first_stage::probe(&self.centroid_scores, stride, self.query_tokens, options.nprobe());
+        let probes = first_stage::probe(&self.centroid_scores, stride, self.query_tokens, effort.nprobe);
         let mut accumulator = Accumulator::new(self.segment.documents() as usize);
         accumulator.start_query();
         let lists =
             self.segment.reader().lists()?.ok_or(SearchError::NotStored { what: "inverted lists" })?;
         let mut postings = 0;
         for probe in &probes {
-            postings += self.walk(&lists, probe, &mut accumulator)?;
+            postings += self.walk((&lists, allowed), probe, &mut accumulator)?;
         }
         let mut docs: Vec<u32> =
-            accumulator.best(options.candidates()).into_iter().map(|(doc, _)| doc).collect();
-        self.fill(&mut docs, options.k);
+            accumulator.best(effort.candidates).into_iter().map(|(doc, _)| doc).collect();
+        fill(allowed, &mut docs, options.k);
         docs.sort_unstable();
         report.record("lists", start, postings, docs.len() as u64);
         Ok(docs)
@@ -83,7 +85,7 @@ impl<'a> Residual<'a> {
     /// Walks the lists of one query token, best centroid first; returns the postings seen.
     fn walk(
         &self,
-        lists: &ListsReader<'_>,
+        (lists, allowed): (&ListsReader<'_>, &Allowed<'_>),
         probe: &Probes,
         accumulator: &mut Accumulator,
     ) -> Result<u64, SearchError> {
@@ -93,7 +95,7 @@ impl<'a> Residual<'a> {
         for &(score, centroid) in &probe.lists {
             lists.for_each(centroid, |doc| {
                 postings += 1;
-                if self.segment.is_live(doc)
+                if allowed.contains(doc)
                     && let Err(error) = accumulator.add(doc, score)
                 {
                     failure.get_or_insert(error);
@@ -102,18 +104,17 @@ impl<'a> Residual<'a> {
         }
         failure.map_or(Ok(postings), |error| Err(error.into()))
     }
+}
 
-    /// Tops a shortlist shorter than `k` up with other live documents, so that `k` hits come back
-    /// whenever `k` exist.
-    fn fill(&self, docs: &mut Vec<u32>, k: usize) {
-        if docs.len() >= k {
-            return;
-        }
-        let mut reached = docs.clone();
-        reached.sort_unstable();
-        let others = live_documents(self.segment).filter(|doc| reached.binary_search(doc).is_err());
-        docs.extend(others.take(k - reached.len()));
+/// Tops a shortlist shorter than `k` up with other documents, so that `k` hits come back whenever `k` exist.
+fn fill(allowed: &Allowed<'_>, docs: &mut Vec<u32>, k: usize) {
+    if docs.len() >= k {
+        return;
     }
+    let mut reached = docs.clone();
+    reached.sort_unstable();
+    let others = allowed.iter().filter(|doc| reached.binary_search(doc).is_err());
+    docs.extend(others.take(k - reached.len()));
 }
 
 /// Rotations keep lengths, but sums on the way may overflow for numbers near the largest there are.

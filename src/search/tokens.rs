@@ -4,10 +4,12 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::allowed::Allowed;
 use super::plan::{self, Plan, Shape};
+use super::recall;
 use super::residual::Residual;
 use super::top;
-use super::{SearchError, SearchOptions, SearchOutcome, SearchReport};
+use super::{EffortSource, SearchError, SearchOptions, SearchOutcome, SearchReport};
 use crate::index::{RawReader, RawRows, Segment, Snapshot};
 use crate::kernel::QueryF32;
 use crate::types::{Hit, Score, TokenMatrix};
@@ -15,7 +17,7 @@ use crate::types::{Hit, Score, TokenMatrix};
 /// Finds the best documents by late interaction, `Σᵢ maxⱼ ⟨qᵢ, dⱼ⟩`.
 ///
 /// * `query`: `[query_tokens, dim]`; rows of any length, longer ones weigh more.
-/// * Returns at most `k` hits, best first; exactly `min(k, live documents with tokens)` under the
+/// * Returns at most `k` hits, best first; exactly `min(k, live documents with tokens that pass the filter)` under the
 ///   exact plan, and as many under the two-stage plan whenever its shortlist reaches that far.
 ///   Larger scores are better.
 /// * Cost: see [the room](crate::search).
@@ -58,16 +60,27 @@ fn search_on_this_pool(
     let mut report = SearchReport::begin(snapshot, options);
     let mut hits = Vec::new();
     let mut largest = None;
-    for segment in snapshot.segments() {
-        let shape = shape(snapshot, segment, query)?;
+    let allowed = snapshot.segments().iter().map(|segment| Allowed::of(segment, options));
+    let allowed = allowed.collect::<Result<Vec<_>, SearchError>>()?;
+    report.allowed = allowed.iter().map(Allowed::len).sum();
+    let (options, source) = recall::resolve(snapshot, options, report.allowed);
+    let options = &options;
+    for (segment, allowed) in snapshot.segments().iter().zip(&allowed) {
+        let shape = shape(snapshot, (segment, allowed), query)?;
         let (plan, why) = plan::choose(shape, options)?;
         if largest.is_none_or(|tokens| shape.tokens > tokens) {
             largest = Some(shape.tokens);
             report.plan = plan;
             report.why = why;
         }
-        hits.extend(search_segment(segment, query, (plan, options), &mut report)?);
+        hits.extend(search_segment((segment, allowed), query, (plan, options), &mut report)?);
     }
+    report.effort_source = match source {
+        source if report.effort.is_some() => source,
+        EffortSource::NotReached => source,
+        // Whatever was asked for, nothing was left out.
+        _ => EffortSource::Exact,
+    };
     let start = Instant::now();
     let found = hits.len() as u64;
     let hits = top::best(snapshot, hits, options.k)?;
@@ -75,13 +88,18 @@ fn search_on_this_pool(
     Ok(SearchOutcome { hits, report })
 }
 
-fn shape(snapshot: &Snapshot, segment: &Segment, query: TokenMatrix<'_>) -> Result<Shape, SearchError> {
+fn shape(
+    snapshot: &Snapshot,
+    (segment, allowed): (&Segment, &Allowed<'_>),
+    query: TokenMatrix<'_>,
+) -> Result<Shape, SearchError> {
     let storage = snapshot.settings().token_storage;
     let residual = segment.reader().residual()?;
     let centroids = residual.map_or(0, |residual| residual.codec().centroid_count() as u64);
     Ok(Shape {
         storage,
         documents: u64::from(segment.documents()),
+        allowed: allowed.len(),
         tokens: segment.reader().tokens(),
         centroids,
         query_tokens: query.rows() as u64,
@@ -89,14 +107,14 @@ fn shape(snapshot: &Snapshot, segment: &Segment, query: TokenMatrix<'_>) -> Resu
 }
 
 fn search_segment(
-    segment: &Segment,
+    (segment, allowed): (&Segment, &Allowed<'_>),
     query: TokenMatrix<'_>,
     (plan, options): (Plan, &SearchOptions),
     report: &mut SearchReport,
 ) -> Result<Vec<Hit>, SearchError> {
     if plan == Plan::ExactTokens {
         report.precision = "f32 query, tokens as stored";
-        return scan_raw(segment, query, options, report);
+        return scan_raw((segment, allowed), query, options, report);
     }
     report.precision = "int8 query, codes as stored";
     let start = Instant::now();
@@ -104,14 +122,13 @@ fn search_segment(
     let centroids = residual.centroids() as u64;
     report.record("centroids", start, centroids * query.rows() as u64, 0);
     let shortlist = if plan == Plan::TwoStage {
-        report.nprobe = options.nprobe();
-        report.candidates = options.candidates();
-        Some(residual.shortlist(options, report)?)
+        report.effort = Some(options.effort());
+        Some(residual.shortlist(allowed, options, report)?)
     } else {
         None
     };
     let start = Instant::now();
-    let docs = shortlist.unwrap_or_else(|| live_documents(segment).collect());
+    let docs = shortlist.unwrap_or_else(|| allowed.iter().collect());
     let (hits, tokens) = score_all(segment, &docs, options, |doc| residual.score(doc))?;
     let name = if plan == Plan::TwoStage { "rescore" } else { "scan" };
     report.record(name, start, tokens, hits.len() as u64);
@@ -119,7 +136,7 @@ fn search_segment(
 }
 
 fn scan_raw(
-    segment: &Segment,
+    (segment, allowed): (&Segment, &Allowed<'_>),
     query: TokenMatrix<'_>,
     options: &SearchOptions,
     report: &mut SearchReport,
@@ -127,7 +144,7 @@ fn scan_raw(
     let start = Instant::now();
     let packed = QueryF32::pack(options.isa, query);
     let raw = segment.reader().raw()?.ok_or(SearchError::NotStored { what: "token vectors" })?;
-    let docs: Vec<u32> = live_documents(segment).collect();
+    let docs: Vec<u32> = allowed.iter().collect();
     let (hits, tokens) = score_all(segment, &docs, options, |doc| score_raw(&raw, &packed, doc))?;
     report.record("scan", start, tokens, hits.len() as u64);
     Ok(hits)
@@ -139,11 +156,6 @@ fn score_raw(raw: &RawReader<'_>, query: &QueryF32, doc: u32) -> Result<(f32, u6
         RawRows::F16(rows) => (query.maxsim_f16(rows), rows.len()),
     };
     Ok((score, (numbers / raw.dim()) as u64))
-}
-
-/// The numbers of a segment's documents that are not deleted, ascending.
-pub(super) fn live_documents(segment: &Segment) -> impl Iterator<Item = u32> {
-    (0..segment.documents()).filter(|&doc| segment.is_live(doc))
 }
 
 /// Scores `docs` with `score`, which returns the score and the tokens it looked at. Documents without

@@ -95,6 +95,21 @@ impl SegmentReader {
         let stored = Stored::new(self, section)?;
         stored.get(local).map(Some)
     }
+
+    /// Hands `each` all documents with their numbers, in order; none if the index stores no documents.
+    ///
+    /// Cost: decompresses every block once.
+    ///
+    /// # Errors
+    /// As [`SegmentReader::external_id`], possibly after some documents were handed over.
+    pub fn for_each_stored(&self, mut each: impl FnMut(u32, StoredDocument)) -> Result<(), IndexError> {
+        if !self.settings.store_documents {
+            return Ok(());
+        }
+        let section = self.require(SectionKind::StoredFields)?;
+        let stored = Stored::new(self, section)?;
+        (0..stored.view.blocks()).try_for_each(|block| stored.for_each(block, &mut each))
+    }
 }
 
 /// The bytes of a stored block's entry in the table, and where in it the block's offset is.
@@ -129,10 +144,24 @@ impl<'a> Stored<'a> {
     fn get(&self, document: u32) -> Result<StoredDocument, IndexError> {
         let error = |source| self.section.error(source);
         let block = self.view.block_of(document).map_err(error)?;
+        self.touch(block)?;
+        self.view.block(block).and_then(|block| block.get(document)).map_err(error)
+    }
+
+    fn for_each(&self, block: u32, each: &mut impl FnMut(u32, StoredDocument)) -> Result<(), IndexError> {
+        self.touch(block)?;
+        let error = |source| self.section.error(source);
+        let block = self.view.block(block).map_err(error)?;
+        block.documents().try_for_each(|document| {
+            each(document, block.get(document).map_err(error)?);
+            Ok(())
+        })
+    }
+
+    fn touch(&self, block: u32) -> Result<(), IndexError> {
         let last = block + 1 == self.view.blocks();
         let end = if last { self.table } else { self.offset(block + 1) };
-        self.section.touch(self.offset(block)..end)?;
-        self.view.block(block).and_then(|block| block.get(document)).map_err(error)
+        self.section.touch(self.offset(block)..end)
     }
 
     /// Where a block begins; at most where the table does.

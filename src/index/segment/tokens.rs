@@ -107,25 +107,29 @@ pub enum RawRows<'a> {
 }
 
 impl SegmentReader {
+    /// How many token vectors a document has.
+    ///
+    /// # Errors
+    /// [`IndexError::Format`] if there is no such document, the index stores no tokens, or what is read is damaged.
+    pub fn token_count(&self, document: u32) -> Result<usize, IndexError> {
+        Ok(Rows::new(self)?.range(one(document))?.len())
+    }
+
     /// The residual codes; `None` if the index stores none. Checks the codec at the first call.
     ///
     /// # Errors
     /// [`IndexError::Format`] if the codec or a head is damaged.
     pub fn residual(&self) -> Result<Option<ResidualReader<'_>>, IndexError> {
-        let bits = match self.settings.token_storage {
-            TokenStorage::Residual2 => 2,
-            TokenStorage::Residual4 => 4,
-            _ => return Ok(None),
-        };
+        let Some(width) = self.settings.token_storage.code_width() else { return Ok(None) };
         let section = self.require(SectionKind::Codec)?;
         section.touch_all()?;
         let codec = CodecView::new(section.bytes()).map_err(|source| section.error(source))?;
-        self.expect("the bits of the codec", bits, codec.bits.into())?;
+        self.expect("the width of codes", width.number().into(), codec.width.number().into())?;
         self.expect("the dimension of the codec", self.settings.token_dim.into(), codec.dim.into())?;
         let rows = Rows::new(self)?;
         let codes = self.require(SectionKind::Codes)?;
         let codes_view =
-            CodesView::new(codes.bytes(), codec.dim, codec.bits).map_err(|source| codes.error(source))?;
+            CodesView::new(codes.bytes(), codec.dim, codec.width).map_err(|source| codes.error(source))?;
         let scales = self.require(SectionKind::Scales)?;
         let scales_view = ScalesView::new(scales.bytes()).map_err(|source| scales.error(source))?;
         let ids = self.require(SectionKind::CentroidIds)?;

@@ -147,6 +147,7 @@ impl Machine for Avx2 {
     type I8 = I16x16;
     const I8_IN_PLACE: bool = false;
     type Codes = I16x16;
+    const WIDE_CODES: bool = true;
 
     #[inline(always)]
     unsafe fn widen_f16(from: *const u16, dim: usize, to: *mut u8) {
@@ -226,6 +227,42 @@ impl Machine for Avx2 {
                     }
                 }
                 to = to.add(2 * plane * (8 / BITS));
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn expand_signs(from: *const u8, bytes: usize, levels: &[i8; 16], to: *mut u8) {
+        // SAFETY: bytes are read one or two at a time; the last store runs at most 16 bytes past the row.
+        unsafe {
+            let [low, high] = [levels[0], levels[1]].map(|level| _mm256_set1_epi16(level.into()));
+            let bits = _mm256_setr_epi16(
+                1,
+                2,
+                4,
+                8,
+                16,
+                32,
+                64,
+                128,
+                256,
+                512,
+                1024,
+                2048,
+                4096,
+                8192,
+                16384,
+                i16::MIN,
+            );
+            for at in (0..bytes).step_by(2) {
+                let signs = if at + 1 < bytes {
+                    from.add(at).cast::<i16>().read_unaligned()
+                } else {
+                    from.add(at).read().into()
+                };
+                let set = _mm256_cmpeq_epi16(_mm256_and_si256(_mm256_set1_epi16(signs), bits), bits);
+                let level = _mm256_blendv_epi8(low, high, set);
+                _mm256_storeu_si256(to.add(16 * at).cast(), level);
             }
         }
     }
