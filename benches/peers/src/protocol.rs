@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `{"do": "hello"}` | `{"version": …}` and what else is worth recording |
 //! | `{"do": "build", "data", "index", "settings"}` | `{"wall_seconds", "cpu_seconds", "peak_mib", "input_mib"}` |
-//! | `{"do": "open", "data", "index", "settings"}` | `{"milliseconds"}` |
+//! | `{"do": "open", "data", "index", "settings"}` | `{"milliseconds", "note"}` |
 //! | `{"do": "search", "settings", "k", "queries", "hits"}` | `{"seconds": […], "hits": [[…], …], "peak_mib"}` |
 //!
 //! A reply `{"error": …}` says what failed. Documents are named by their position.
@@ -90,7 +90,7 @@ pub trait Engine {
     fn prepare(&mut self, settings: &Value, k: usize) -> anyhow::Result<()>;
     /// Answers one query.
     fn search(&mut self, query: usize) -> anyhow::Result<Vec<u32>>;
-    /// How the last query was searched.
+    /// How the last query was searched, or what opening took beside.
     fn note(&self) -> Value {
         Value::Null
     }
@@ -133,7 +133,10 @@ fn answer(engine: &mut dyn Engine, line: &str) -> anyhow::Result<Value> {
                 input_mib: machine::mib(input as u64),
             })?
         }
-        Request::Open(job) => json!({ "milliseconds": engine.open(&job)? * 1e3 }),
+        Request::Open(job) => {
+            let seconds = engine.open(&job)?;
+            json!({ "milliseconds": seconds * 1e3, "note": engine.note() })
+        }
         Request::Search(search) => serde_json::to_value(timed(engine, &search)?)?,
     })
 }

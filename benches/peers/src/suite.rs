@@ -97,6 +97,11 @@ impl Suite<'_> {
         self.work.join(format!("{}-{variant}.{what}.json", system.name))
     }
 
+    /// What is known of the build of a system's index.
+    fn built(&self, system: &System) -> PathBuf {
+        self.work.join(format!("{}.build.json", system.index))
+    }
+
     fn index(&self, system: &System) -> PathBuf {
         self.work.join(system.index)
     }
@@ -113,7 +118,7 @@ impl Suite<'_> {
 
     fn build(&self, system: &System) -> anyhow::Result<()> {
         // Another system's index of the same name is taken as it is.
-        let file = self.work.join(format!("{}.build.json", system.index));
+        let file = self.built(system);
         if self.current(system, &file) {
             return Ok(());
         }
@@ -125,13 +130,14 @@ impl Suite<'_> {
         eprintln!("building {} ({})", system.name, system.variant);
         let built = worker.build(self.job(system))?;
         drop(worker);
-        // Some write more files when they first open what they have built.
-        self.launcher.start(system.home, system.engine)?.0.open(self.job(system))?;
+        // Some write more files, or measure, when they first open what they have built.
+        let (_, note) = self.launcher.start(system.home, system.engine)?.0.open(self.job(system))?;
         let bytes = if index.exists() { bytes_below(&index)? } else { 0 };
         let report = json!({
             "about": about, "settings": system.build, "commit": self.effort.commit, "bytes": bytes,
             "wall_seconds": rounded(built.wall_seconds), "cpu_seconds": rounded(built.cpu_seconds),
             "peak_mib": built.peak_mib.round(), "input_mib": built.input_mib.round(),
+            "first_opened": note,
         });
         eprintln!("  {report}");
         write(&file, &report)
@@ -156,7 +162,7 @@ impl Suite<'_> {
 
     fn open(&self, system: &System) -> anyhow::Result<(Worker, Option<f64>)> {
         let (mut worker, _) = self.launcher.start(system.home, system.engine)?;
-        let milliseconds = worker.open(self.job(system))?;
+        let (milliseconds, _) = worker.open(self.job(system))?;
         Ok((worker, milliseconds))
     }
 
@@ -174,9 +180,7 @@ impl Suite<'_> {
         let mut running = Vec::new();
         for system in self.systems.iter().filter(|system| self.effort.runs(system)) {
             // What could not be built is missing already.
-            if self.work.join(format!("{}.build.json", system.index)).is_file()
-                && !self.file(system, "missing").is_file()
-            {
+            if self.built(system).is_file() && !self.file(system, "missing").is_file() {
                 let (worker, open) = self.open(system).with_context(|| system.name)?;
                 let measured: Vec<_> = system.settings.iter().map(|_| Measured::default()).collect();
                 running.push(Running { system, worker, open, measured, peak_mib: 0.0 });
@@ -204,7 +208,7 @@ impl Suite<'_> {
                 missing.push(json!({ "system": system.name, "variant": system.variant, "why": note["why"] }));
                 continue;
             }
-            let Ok(build) = read(&self.work.join(format!("{}.build.json", system.index))) else {
+            let Ok(build) = read(&self.built(system)) else {
                 let why = "it was not run";
                 missing.push(json!({ "system": system.name, "variant": system.variant, "why": why }));
                 continue;

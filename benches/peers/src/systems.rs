@@ -83,20 +83,23 @@ pub fn tokens(memory_mib: u64) -> Vec<System> {
     ]
 }
 
+/// Recalls of the stored vectors that the index knows how to reach, and efforts set by hand.
 fn lateen_searches() -> Vec<Setting> {
-    let two_stage = |nprobe: usize, candidates: usize| {
+    let recall = |share: &str| Setting::new(format!("recall {share}"), json!({ "recall": share }));
+    let effort = |nprobe: usize, candidates: usize| {
         let settings = json!({ "plan": "two-stage", "nprobe": nprobe, "candidates": candidates });
         Setting::new(format!("{nprobe} probes, {candidates} candidates"), settings)
     };
     vec![
         Setting::default(json!({})),
-        two_stage(8, 128),
-        two_stage(16, 128),
-        two_stage(16, 256),
-        two_stage(32, 256),
-        two_stage(32, 512),
-        two_stage(64, 512),
-        two_stage(128, 1024),
+        recall("0.9"),
+        recall("0.95"),
+        effort(4, 100),
+        effort(8, 128),
+        effort(16, 192),
+        effort(32, 256),
+        effort(32, 512),
+        effort(64, 1024),
         Setting::new("exact scan", json!({ "plan": "exact" })),
     ]
 }

@@ -93,10 +93,10 @@ impl Worker {
         self.ask(&Request::Build(job))
     }
 
-    /// Opens an index; returns the milliseconds that it took.
-    pub fn open(&mut self, job: Job) -> anyhow::Result<Option<f64>> {
+    /// Opens an index; returns the milliseconds that it took, and what the engine notes.
+    pub fn open(&mut self, job: Job) -> anyhow::Result<(Option<f64>, Value)> {
         let reply: Value = self.ask(&Request::Open(job))?;
-        Ok(reply["milliseconds"].as_f64())
+        Ok((reply["milliseconds"].as_f64(), reply["note"].clone()))
     }
 
     pub fn search(&mut self, search: Search) -> anyhow::Result<Searched> {

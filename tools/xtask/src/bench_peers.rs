@@ -11,8 +11,9 @@ use std::process::Command;
 #[derive(Debug, Args)]
 pub struct BenchPeers {
     /// Collections and corpora: `collections/scifact`, `corpora/open-english-wordnet`, `corpora/books-en`
-    #[arg(long, env = "LATEEN_DATA", default_value = "../shared/data")]
-    data: PathBuf,
+    /// [default: what LATEEN_DATA names, else ../shared/data]
+    #[arg(long)]
+    data: Option<PathBuf>,
     /// Where indexes, the Python environment and intermediate results go; some 15 GB for everything
     #[arg(long)]
     work: PathBuf,
@@ -86,6 +87,12 @@ impl BenchPeers {
         Ok(())
     }
 
+    /// A folder or file of the collections.
+    fn data(&self, path: &str) -> PathBuf {
+        let given = self.data.clone().or_else(|| Some(std::env::var_os("LATEEN_DATA")?.into()));
+        given.unwrap_or_else(|| root().join("../shared/data")).join(path)
+    }
+
     fn describe(&self, comparison: Comparison, encoded: &Path, command: &mut Command) {
         let folders = |names: &[&str]| {
             let paths = names.iter().map(|name| encoded.join(name).display().to_string());
@@ -93,7 +100,7 @@ impl BenchPeers {
         };
         let (first, all) = (folders(&COLLECTIONS[..1]), folders(&COLLECTIONS));
         let record = |name: &str| root().join("benches/record").join(name).display().to_string();
-        let beir = self.data.join("collections/scifact").display().to_string();
+        let beir = self.data("collections/scifact").display().to_string();
         let words = match comparison {
             Comparison::Scifact => {
                 ["tokens --name scifact --data", &first, "--record", &record("peers-scifact.json")]
@@ -149,9 +156,9 @@ impl BenchPeers {
             command.args(["run", "--quiet", "--release", "--example", "encode_collection", "--"]);
             command.arg(&model).arg(encoded.join(name));
             match *name {
-                "scifact" => command.arg("--beir").arg(self.data.join("collections/scifact")),
-                "wordnet" => command.arg(self.data.join("corpora/open-english-wordnet/synsets.jsonl.gz")),
-                _ => command.args(files(&self.data.join("corpora/books-en"), ".jsonl.gz")?),
+                "scifact" => command.arg("--beir").arg(self.data("collections/scifact")),
+                "wordnet" => command.arg(self.data("corpora/open-english-wordnet/synsets.jsonl.gz")),
+                _ => command.args(files(&self.data("corpora/books-en"), ".jsonl.gz")?),
             };
             process::run(&mut command)?;
         }
@@ -170,7 +177,7 @@ impl BenchPeers {
                 .arg(source)
                 .arg(&model)
                 .args(["--head", "tokens", "--dim", "128"]);
-            command.arg("--fit").arg(self.data.join("collections/scifact/corpus.jsonl.gz"));
+            command.arg("--fit").arg(self.data("collections/scifact/corpus.jsonl.gz"));
             process::run(&mut command)?;
         }
         Ok(model)

@@ -51,6 +51,7 @@ const BUILDS: &[Column] = &[
     ("system", "system", 0),
     ("processor s", "cpu_seconds", 1),
     ("wall s", "wall_seconds", 1),
+    ("tuning, processor s", "tune_cpu_seconds", 1),
     ("peak MiB", "peak_mib", 0),
     ("of it input", "input_mib", 0),
     ("bytes/token", "bytes_per_token", 1),
@@ -112,34 +113,39 @@ const FITS: &[Column] = &[
 
 /// Where, when, on what; and what is missing.
 fn foot(record: &Value) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let mut say = |key: &str, text: &dyn Fn(&str) -> String| {
-        if let Some(value) = record.get(key).filter(|value| !value.is_null()) {
-            words.push(text(&value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
-        }
-    };
-    say("collection", &|name| name.to_owned());
-    say("documents", &|count| format!("{count} documents"));
-    say("tokens", &|count| format!("{count} tokens"));
-    say("dim", &|dim| format!("{dim} dimensions"));
-    say("k", &|k| format!("k = {k}"));
-    say("queries", &|count| format!("quality over {count} queries"));
-    say("timed_queries", &|count| format!("time over {count}"));
-    words.push("one thread".to_owned());
-    say("cpu", &|cpu| cpu.to_owned());
-    say("commit", &|commit| format!("commit {commit}"));
+    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let facts = FOOT.iter().filter_map(|(key, before, after)| {
+        let value = record.get(key).filter(|value| !value.is_null())?;
+        Some(format!("{before}{}{after}", shown(value)))
+    });
+    let facts: Vec<String> = facts.chain(["one thread".to_owned()]).collect();
     let mut missing: Vec<&Value> = list(&record["missing"]).iter().collect();
-    for shape in list(&record["shapes"]) {
-        missing.extend(list(&shape["missing"]));
+    for part in list(&record["shapes"]).iter().chain(list(&record["points"])) {
+        missing.extend(list(&part["missing"]));
     }
     let missing: Vec<String> = missing
         .into_iter()
         .map(|one| {
-            format!(" **Missing: {} {}** ({}).", text(one, "system"), text(one, "variant"), text(one, "why"))
+            let name = format!("{} {}", text(one, "system"), text(one, "variant"));
+            format!(" **Missing: {}** ({}).", name.trim(), text(one, "why"))
         })
         .collect();
-    format!("\n*{}.*{}\n", words.join(", "), missing.join(""))
+    format!("\n*{}.*{}\n", facts.join(", "), missing.join(""))
 }
+
+/// Facts of a record, what is said before and what after them.
+const FOOT: [(&str, &str, &str); 10] = [
+    ("collection", "", ""),
+    ("documents", "", " documents"),
+    ("tokens", "", " tokens"),
+    ("dim", "", " dimensions"),
+    ("k", "k = ", ""),
+    ("queries", "quality over ", " queries"),
+    ("timed_queries", "time over ", " queries"),
+    ("memory_budget_mib", "Lateen's memory budget ", " MiB"),
+    ("cpu", "", ""),
+    ("commit", "commit ", ""),
+];
 
 fn against(record: &Value) -> Vec<Value> {
     let flat = |row: &Value| {
@@ -189,6 +195,7 @@ fn builds(record: &Value) -> Vec<Value> {
         let mut row = system["build"].clone();
         row["system"] = name(system).into();
         row["open_ms"] = system["open_ms"].clone();
+        row["tune_cpu_seconds"] = system["build"]["first_opened"]["tune_cpu_seconds"].clone();
         row["search_peak_mib"] = system["search_peak_mib"].clone();
         let per = |count: &Value| Some(system["build"]["bytes"].as_f64()? / count.as_f64()?);
         row["bytes_per_token"] = per(&record["tokens"]).into();

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use lateen::format::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage};
 use lateen::index::{Index, NewDocument, WriterOptions};
-use lateen::search::{PlanChoice, SearchOptions, search_tokens};
+use lateen::search::{Effort, PlanChoice, PseudoQueries, SearchOptions, TuneOptions, search_tokens, tune};
 use lateen::types::{EncodedTokens, TokenMatrixBuf};
 use serde_json::{Value, json};
 
@@ -59,7 +59,10 @@ impl Engine for Lateen {
         Ok((0, watch))
     }
 
+    /// Measures the index first if that has not been done, as a commit of the retriever does.
     fn open(&mut self, job: &Job) -> anyhow::Result<f64> {
+        let seconds = measure(&Index::open(&job.index)?)?;
+        self.note = json!({ "tune_cpu_seconds": seconds });
         let start = Instant::now();
         let index = Index::open(&job.index)?;
         let seconds = start.elapsed().as_secs_f64();
@@ -68,7 +71,7 @@ impl Engine for Lateen {
         Ok(seconds)
     }
 
-    /// Settings: `plan` (`auto`, `exact`, `two-stage`), `nprobe`, `candidates`.
+    /// Settings: `plan` (`auto`, `exact`, `two-stage`), `recall`, `nprobe`, `candidates`, `margin`.
     fn prepare(&mut self, settings: &Value, k: usize) -> anyhow::Result<()> {
         let mut options = SearchOptions::top(k);
         options.plan = match settings["plan"].as_str() {
@@ -77,9 +80,14 @@ impl Engine for Lateen {
             Some("two-stage") => PlanChoice::TwoStage,
             Some(other) => bail!("there is no plan {other:?}"),
         };
+        if let Some(recall) = settings["recall"].as_str() {
+            options.recall = recall.parse()?;
+        }
         let number = |name: &str| settings[name].as_u64().map(|number| number as usize);
-        options.nprobe = number("nprobe");
-        options.candidates = number("candidates");
+        if let (Some(nprobe), Some(candidates)) = (number("nprobe"), number("candidates")) {
+            let margin = settings["margin"].as_f64().map_or(f32::INFINITY, |margin| margin as f32);
+            options.effort = Some(Effort { nprobe, candidates, margin });
+        }
         self.options = options;
         Ok(())
     }
@@ -95,6 +103,22 @@ impl Engine for Lateen {
     fn note(&self) -> Value {
         self.note.clone()
     }
+}
+
+/// The processor seconds of measuring which effort reaches which recall; `None` if that has been done.
+fn measure(index: &Index) -> anyhow::Result<Option<f64>> {
+    let snapshot = index.snapshot();
+    if snapshot.tuning().is_some() || snapshot.settings().token_storage.code_width().is_none() {
+        return Ok(None);
+    }
+    // As many queries as a commit of the retriever measures with at the most.
+    let queries = PseudoQueries { count: 128, ..PseudoQueries::default() }.sample(&snapshot)?;
+    let measured = || Ok(tune(&snapshot, &queries, &TuneOptions::default(), &mut |_| true)?);
+    let (tuning, watch) = Watch::of(measured)?;
+    let mut writer = index.writer(writer_options(&Value::Null))?;
+    writer.set_tuning(tuning)?;
+    writer.commit()?;
+    Ok(Some(watch.cpu))
 }
 
 /// Positions of the documents, which are their external ids here.
