@@ -79,15 +79,22 @@ impl Suite<'_> {
     /// Does something for every system; what fails is written down as missing, and the others go on.
     fn each(&self, phase: &str, work: impl Fn(&System) -> anyhow::Result<()>) {
         for system in self.systems.iter().filter(|system| self.effort.runs(system)) {
-            let missing = self.file(system, "missing");
-            match work(system) {
-                Ok(()) => drop(std::fs::remove_file(missing)),
-                Err(error) => {
-                    eprintln!("{} ({}): MISSING, {phase}: {error:#}", system.name, system.variant);
-                    let note = json!({ "phase": phase, "why": format!("{error:#}") });
-                    let _ = std::fs::write(missing, note.to_string());
-                }
+            // What was not built is missing already, and why is known.
+            if phase == "quality" && !self.built(system).is_file() {
+                continue;
             }
+            match work(system) {
+                Ok(()) => drop(std::fs::remove_file(self.file(system, "missing"))),
+                Err(error) => self.miss(system, phase, &error),
+            }
+        }
+    }
+
+    fn miss(&self, system: &System, phase: &str, error: &anyhow::Error) {
+        eprintln!("{} ({}): MISSING, {phase}: {error:#}", system.name, system.variant);
+        let note = json!({ "phase": phase, "why": format!("{error:#}") });
+        if let Err(error) = write(&self.file(system, "missing"), &note) {
+            eprintln!("{error:#}");
         }
     }
 
@@ -179,11 +186,15 @@ impl Suite<'_> {
     fn time(&self) -> anyhow::Result<()> {
         let mut running = Vec::new();
         for system in self.systems.iter().filter(|system| self.effort.runs(system)) {
-            // What could not be built is missing already.
-            if self.built(system).is_file() && !self.file(system, "missing").is_file() {
-                let (worker, open) = self.open(system).with_context(|| system.name)?;
-                let measured: Vec<_> = system.settings.iter().map(|_| Measured::default()).collect();
-                running.push(Running { system, worker, open, measured, peak_mib: 0.0 });
+            if !self.built(system).is_file() || self.file(system, "missing").is_file() {
+                continue;
+            }
+            match self.open(system) {
+                Ok((worker, open)) => {
+                    let measured = system.settings.iter().map(|_| Measured::default()).collect();
+                    running.push(Running { system, worker, open, measured, peak_mib: 0.0 });
+                }
+                Err(error) => self.miss(system, "latency", &error),
             }
         }
         // The first round warms up and is not counted.
