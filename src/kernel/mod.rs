@@ -27,6 +27,7 @@
 //! Every kernel exists as plain Rust ([`Isa::SCALAR`], written so that the compiler vectorises it), and on x86-64 for AVX2,
 //! AVX-512 and AVX-512 with VNNI and BF16. The caller chooses once, normally by [`Isa::detect`]. Only `simd/` has `unsafe`.
 
+mod gather;
 mod isa;
 mod maxima;
 mod packed;
@@ -39,6 +40,7 @@ mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod simd;
 
+pub use gather::{QueryI16, dots, dots_f16, dots_i8, prefetch};
 pub use isa::{Isa, UnsupportedIsa};
 pub use pair::{dot, dot_f16, dot_i8, squared_distance};
 pub use query_bf16::QueryBf16;
@@ -51,5 +53,7 @@ pub use residual::{ResidualQuery, ResidualTokens};
 #[doc(hidden)]
 pub use simd::peak;
 
+#[cfg(test)]
+mod gather_tests;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@
 
 mod advise;
 mod allowed;
+mod compare;
 mod dense;
 mod effort;
 mod error;
@@ -55,5 +56,7 @@ pub use tune::{
     TuningState, measure_recall, tune,
 };
 
+#[cfg(test)]
+mod dense_tests;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use super::{EffortSource, SearchError, SearchOptions, SearchOutcome, SearchRepor
 use crate::index::{RawReader, RawRows, Segment, Snapshot};
 use crate::kernel::QueryF32;
 use crate::types::{Hit, Score, TokenMatrix};
+use lateen_index_format::TokenStorage;
 
 /// Finds the best documents by late interaction, `Σᵢ maxⱼ ⟨qᵢ, dⱼ⟩`.
 ///
@@ -93,11 +94,17 @@ fn shape(
     (segment, allowed): (&Segment, &Allowed<'_>),
     query: TokenMatrix<'_>,
 ) -> Result<Shape, SearchError> {
-    let storage = snapshot.settings().token_storage;
+    // Small segments of an index of codes hold half floats until they are merged: such are scanned.
+    let mut storage = snapshot.settings().token_storage;
+    let unmerged = storage.code_width().is_some() && !segment.reader().is_coded();
+    if unmerged {
+        storage = TokenStorage::F16;
+    }
     let residual = segment.reader().residual()?;
     let centroids = residual.map_or(0, |residual| residual.codec().centroid_count() as u64);
     Ok(Shape {
         storage,
+        unmerged,
         documents: u64::from(segment.documents()),
         allowed: allowed.len(),
         tokens: segment.reader().tokens(),

@@ -10,6 +10,7 @@ mod avx2;
 mod avx512;
 mod expand;
 mod finish;
+pub(super) mod gather;
 pub mod peak;
 mod tile;
 mod tokens;

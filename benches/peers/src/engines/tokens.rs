@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use lateen::format::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage};
-use lateen::index::{Index, NewDocument, WriterOptions};
+use lateen::index::{CompactOptions, Index, NewDocument, WriterOptions};
 use lateen::search::{Effort, PlanChoice, PseudoQueries, SearchOptions, TuneOptions, search_tokens, tune};
 use lateen::types::{EncodedTokens, TokenMatrixBuf};
 use serde_json::{Value, json};
@@ -54,6 +54,8 @@ impl Engine for Lateen {
                 })?;
             }
             writer.commit()?;
+            // One segment, whatever the memory allowed at once.
+            writer.compact(&CompactOptions { full: true, ..CompactOptions::default() }, &mut |_| {})?;
             Ok(())
         })?;
         Ok((0, watch))
