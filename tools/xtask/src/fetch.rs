@@ -81,7 +81,8 @@ fn status(lateen: &Path) -> anyhow::Result<Value> {
     serde_json::from_str(&text).context("output of lateen runtime status")
 }
 
-fn python() -> Command {
+/// The Python that is asked for, or else found.
+pub fn python() -> Command {
     Command::new(std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into()))
 }
 

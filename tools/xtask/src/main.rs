@@ -3,10 +3,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![forbid(unsafe_code)]
 
+mod bench_peers;
 mod build;
+mod chart;
+mod charts;
 mod demo;
 mod fetch;
 mod fuzz;
+mod peer_tables;
 mod process;
 mod sanitize;
 mod tables;
@@ -25,6 +29,8 @@ struct Xtask {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measure Lateen beside other engines on the same vectors
+    BenchPeers(bench_peers::BenchPeers),
     /// Build the release binary, index the sample corpus, and search it
     Demo(demo::Demo),
     /// Kill, unplug, fill up and damage, and look what is left
@@ -45,6 +51,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Xtask::parse().command {
+        Command::BenchPeers(bench) => bench.run(),
         Command::Demo(demo) => demo.run(),
         Command::Crash(crash) => crash.run(),
         Command::Fuzz(fuzz) => fuzz.run(),

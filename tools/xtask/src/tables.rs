@@ -1,45 +1,66 @@
-//! `cargo xtask tables`: the README's tables, from the files under `benches/record/`.
+//! `cargo xtask tables`: tables and charts of the documentation, from the files under `benches/record/`.
 
 use crate::process::root;
+use crate::{charts, peer_tables};
 use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Writes the tables of README.md from the records of the benches.
+/// Writes tables and charts of the documentation from the records of the benches.
 #[derive(Debug, Args)]
 pub struct Tables {
-    /// Change nothing; fail if a table is not what its record says
+    /// Change nothing; fail if a table or chart is not what its record says
     #[arg(long)]
     check: bool,
 }
 
+/// The pages with tables.
+const PAGES: [&str; 3] = ["README.md", "docs/peers.md", "docs/scaling.md"];
+
 impl Tables {
-    /// Puts each table between its marks.
+    /// Puts each table between its marks, and the charts beside the pages.
     pub fn run(self) -> anyhow::Result<()> {
-        let readme = root().join("README.md");
-        let old = std::fs::read_to_string(&readme).context("README.md")?;
-        let new = filled(&old, &root().join("benches/record"))?;
-        if self.check {
-            anyhow::ensure!(old == new, "README.md differs from benches/record/: run `cargo xtask tables`");
-        } else if old != new {
-            std::fs::write(&readme, new)?;
+        let records = root().join("benches/record");
+        for page in PAGES {
+            let old = std::fs::read_to_string(root().join(page)).context(page)?;
+            self.put(page, Some(&old), &filled(&old, &records)?)?;
+        }
+        for (name, chart) in charts::all(&records)? {
+            let page = format!("docs/img/{name}");
+            self.put(&page, std::fs::read_to_string(root().join(&page)).ok().as_deref(), &chart)?;
         }
         Ok(())
     }
+
+    fn put(&self, page: &str, old: Option<&str>, new: &str) -> anyhow::Result<()> {
+        if old == Some(new) {
+            return Ok(());
+        }
+        anyhow::ensure!(!self.check, "{page} differs from benches/record/: run `cargo xtask tables`");
+        let path = root().join(page);
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        std::fs::write(&path, new).with_context(|| path.display().to_string())
+    }
 }
 
-/// `text` with every block between `<!-- record NAME -->` and `<!-- end -->` made anew.
+/// `text` with every block between `<!-- record NAME -->`, or `<!-- record NAME VIEW -->` where a record is shown in
+/// several ways, and `<!-- end -->` made anew.
 fn filled(text: &str, records: &Path) -> anyhow::Result<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("<!-- record ") {
         let (name, after) = after.split_once(" -->\n").context("a record mark without its end")?;
         let (_, after) = after.split_once("<!-- end -->").context("a record without `<!-- end -->`")?;
-        let file = records.join(format!("{name}.json"));
+        let (record, view) = name.split_once(' ').unwrap_or((name, ""));
+        let file = records.join(format!("{record}.json"));
         let record = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-        let table = table(&serde_json::from_str(&record)?).with_context(|| file.display().to_string())?;
+        let record = serde_json::from_str(&record).with_context(|| file.display().to_string())?;
+        let table = match peer_tables::table(&record, view) {
+            Some(table) => table,
+            None => table(&record).with_context(|| file.display().to_string())?,
+        };
         write!(out, "{before}<!-- record {name} -->\n{table}<!-- end -->")?;
         rest = after;
     }
@@ -122,7 +143,7 @@ fn table(record: &Value) -> anyhow::Result<String> {
 }
 
 /// A column: its head, the key of its value, and how many decimals it has.
-type Column = (&'static str, &'static str, usize);
+pub type Column = (&'static str, &'static str, usize);
 
 const SEARCH: &[Column] = &[
     ("tokens as", "storage", 0),
@@ -231,7 +252,8 @@ fn best_kernels(record: &Value) -> Value {
     Value::Array(rows.collect())
 }
 
-fn rows(rows: &Value, columns: &[Column]) -> String {
+/// A Markdown table with a line per row.
+pub fn rows(rows: &Value, columns: &[Column]) -> String {
     let mut out = format!("| {} |\n|{}\n", heads(columns).join(" | "), "---|".repeat(columns.len()));
     for row in rows.as_array().map(Vec::as_slice).unwrap_or_default() {
         let cells: Vec<String> = columns.iter().map(|column| cell(&row[column.1], column.2)).collect();
@@ -257,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_readme_says_what_the_records_say() {
+    fn the_pages_say_what_the_records_say() {
         Tables { check: true }.run().unwrap();
     }
 
