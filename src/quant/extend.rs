@@ -224,7 +224,8 @@ mod tests {
             let scales = codes.scales.iter().map(|&scale| extension.scale_map[usize::from(scale)]).collect();
             let moved = TokenCodes { scales, ..codes };
             let after = cosine(&extension.codec, &moved, &first.view());
-            assert!((after - before).abs() < 1e-3, "{width:?}: {after} after {before}");
+            // Half a step of the grid is 0.8 % of what residuals add to the product.
+            assert!((after - before).abs() < 4e-3, "{width:?}: {after} after {before}");
         }
     }
 
