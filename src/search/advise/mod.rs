@@ -57,7 +57,7 @@ pub struct AdviseOptions {
     /// Pooling factors, each with every storage. Default 1 to 4.
     pub poolings: Vec<usize>,
     /// Dimensions below those of the vectors, each with every storage that is a code, not pooled. Larger ones are left
-    /// out. Default 96, 64 and 48.
+    /// out, and such as cannot be fitted because there are fewer vectors. Default 96, 64 and 48.
     pub dims: Vec<usize>,
     /// Clustering and rotations follow from it. Default 42.
     pub seed: u64,
@@ -143,7 +143,9 @@ pub fn advise(
 ) -> Result<Option<Vec<Advice>>, SearchError> {
     let Some(first) = queries.first() else { return Err(SearchError::EmptyQuery) };
     let dim = first.view().dim();
+    let rows: usize = documents.iter().map(|document| document.matrix.view().rows()).sum();
     let mut variants = options.variants(dim);
+    variants.retain(|variant| variant.dim == dim || variant.dim <= rows);
     let total = variants.len() + 1;
     // By dimension, all of them first, so that each projection is made once.
     variants.sort_by_key(|variant| std::cmp::Reverse(variant.dim));

@@ -22,7 +22,7 @@ fn begun() -> (Workspace, Child) {
     space.write("docs.jsonl", lines);
     let child = Command::new(assert_cmd::cargo::cargo_bin("lateen"))
         .current_dir(space.path("."))
-        .args(["index", "docs.jsonl", "--out", "ix", "--commit-every", "256", "--threads", "1"])
+        .args(["index", "docs.jsonl", "--out", "ix", "--commit-every", "256", "--threads", "1", "--no-tune"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -66,7 +66,7 @@ fn resumes(space: &Workspace) {
     assert!((512..DOCUMENTS as u64).contains(&kept), "{kept} documents are committed");
     space.run(&["verify", "ix"]).ok();
     space.run(&["search", "ix", "rivers and harbours", "-k", "1"]).ok();
-    let report = space.run(&["index", "docs.jsonl", "--out", "ix", "--json"]).ok().documents();
+    let report = space.run(&["index", "docs.jsonl", "--out", "ix", "--no-tune", "--json"]).ok().documents();
     let number = |name: &str| report[0][name].as_u64().unwrap();
     assert_eq!((number("unchanged"), number("added")), (kept, DOCUMENTS as u64 - kept));
     assert_eq!(number("documents"), DOCUMENTS as u64);
@@ -134,7 +134,7 @@ fn ctrl_c_at_any_moment_loses_nothing_committed() {
         }
     }
     assert!(codes.contains(&Some(130)), "{codes:?}");
-    let report = space.run(&["index", "docs.jsonl", "--out", "ix", "--json"]).ok().documents();
+    let report = space.run(&["index", "docs.jsonl", "--out", "ix", "--no-tune", "--json"]).ok().documents();
     assert_eq!(report[0]["documents"], FEWER as u64);
     assert_eq!(report[0]["unchanged"], kept, "finished work was done again");
     space.run(&["verify", "ix", "--full"]).ok();

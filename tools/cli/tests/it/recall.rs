@@ -55,7 +55,7 @@ fn a_plan_is_measured_against_exact_scores() {
 #[test]
 fn advice_is_given_and_how_to_follow_it() {
     let space = Workspace::indexed();
-    let told = space.run(&["advise", "ix", "--pool", "1", "--dim", "32", "--keep", "0.1"]).ok();
+    let told = space.run(&["advise", "ix", "--pool", "1", "--dim", "8", "--keep", "0.1"]).ok();
     for words in
         ["1-bit codes", "ternary codes", "4-bit codes", "f16", "lateen index --bits", "model convert --dim"]
     {
