@@ -24,6 +24,9 @@
 //! | [`QueryI8`] | `i8` + a scale per row | i32, exact | the same bits |
 //! | [`ResidualQuery`] | codes of 1 to 4 bits | i32, exact | the same bits |
 //!
+//! One vector against rows chosen by number, which is what following a graph asks for, is [`dots`], [`dots_f16`], [`dots_i8`] and
+//! [`QueryI16::dots`].
+//!
 //! Every kernel exists as plain Rust ([`Isa::SCALAR`], written so that the compiler vectorises it), and on x86-64 for AVX2,
 //! AVX-512 and AVX-512 with VNNI and BF16. The caller chooses once, normally by [`Isa::detect`]. Only `simd/` has `unsafe`.
 

@@ -9,8 +9,8 @@ use crate::ann::hnsw::{Distances, SearchScratch, beam_search};
 use crate::index::{GraphReader, IndexError};
 
 thread_local! {
-    /// Marks and lists, kept from one search of a thread to the next: making them would take a third of the time.
-    /// Two bytes for each document of the largest segment searched.
+    /// Marks and lists, kept from one search of a thread to the next, or else each would clear two bytes for each document.
+    /// As large as the largest segment searched needs.
     static SCRATCH: RefCell<SearchScratch> = RefCell::new(SearchScratch::new());
 }
 
