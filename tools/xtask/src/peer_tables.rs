@@ -118,7 +118,7 @@ fn foot(record: &Value) -> String {
         let value = record.get(key).filter(|value| !value.is_null())?;
         Some(format!("{before}{}{after}", shown(value)))
     });
-    let facts: Vec<String> = facts.chain(["one thread".to_owned()]).collect();
+    let facts: Vec<String> = ["one thread".to_owned()].into_iter().chain(facts).collect();
     let mut missing: Vec<&Value> = list(&record["missing"]).iter().collect();
     for part in list(&record["shapes"]).iter().chain(list(&record["points"])) {
         missing.extend(list(&part["missing"]));

@@ -88,7 +88,7 @@ impl Engine for Lateen {
         let number = |name: &str| settings[name].as_u64().map(|number| number as usize);
         if let (Some(nprobe), Some(candidates)) = (number("nprobe"), number("candidates")) {
             let margin = settings["margin"].as_f64().map_or(f32::INFINITY, |margin| margin as f32);
-            options.effort = Some(Effort { nprobe, candidates, margin });
+            options.effort = Some(Effort { nprobe, candidates, margin, ..Effort::for_top(k) });
         }
         self.options = options;
         Ok(())
@@ -115,8 +115,8 @@ fn measure(index: &Index) -> anyhow::Result<Option<f64>> {
     }
     // As many queries as a commit of the retriever measures with at the most.
     let queries = PseudoQueries { count: 128, ..PseudoQueries::default() }.sample(&snapshot)?;
-    let measured = || Ok(tune(&snapshot, &queries, &TuneOptions::default(), &mut |_| true)?);
-    let (tuning, watch) = Watch::of(measured)?;
+    let options = TuneOptions::default();
+    let (tuning, watch) = Watch::of(|| Ok(tune(&snapshot, &queries, &options, &mut |_| true)?))?;
     let mut writer = index.writer(writer_options(&Value::Null))?;
     writer.set_tuning(tuning)?;
     writer.commit()?;
