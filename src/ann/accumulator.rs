@@ -141,8 +141,14 @@ impl Accumulator {
 
     /// At most `n` documents with the largest sums, best first, ties by ascending number.
     pub fn best(&mut self, n: usize) -> Vec<(u32, f32)> {
+        self.best_of(n, |_| true)
+    }
+
+    /// The same among those that pass `filter`, which is asked once per document reached.
+    pub fn best_of(&mut self, n: usize, filter: impl Fn(u32) -> bool) -> Vec<(u32, f32)> {
         let sum = |document: u32| self.documents[document as usize].above + self.base;
-        let mut found: Vec<(u32, f32)> = self.touched.iter().map(|&at| (at, sum(at))).collect();
+        let passed = self.touched.iter().filter(|&&document| filter(document));
+        let mut found: Vec<(u32, f32)> = passed.map(|&at| (at, sum(at))).collect();
         let order = |a: &(u32, f32), b: &(u32, f32)| -> Ordering { b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)) };
         if n < found.len() {
             found.select_nth_unstable_by(n, order);
@@ -233,7 +239,7 @@ mod tests {
                 prop_assert_eq!(scores.touched(), expected.len());
                 expected.truncate(n);
                 // Small integers: sums are exact.
-                prop_assert_eq!(scores.best(n), expected);
+                prop_assert_eq!(scores.best_of(n, |_| true), expected);
             }
         }
     }

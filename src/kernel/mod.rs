@@ -36,6 +36,7 @@ mod query_f32;
 mod query_i8;
 mod residual;
 mod scalar;
+mod scan;
 #[cfg(target_arch = "x86_64")]
 mod simd;
 
@@ -45,6 +46,7 @@ pub use query_bf16::QueryBf16;
 pub use query_f32::QueryF32;
 pub use query_i8::QueryI8;
 pub use residual::{ResidualQuery, ResidualTokens};
+pub use scan::{next_above, prefetch};
 
 /// The core's own peaks, for the benchmark.
 #[cfg(target_arch = "x86_64")]

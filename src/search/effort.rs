@@ -29,6 +29,15 @@ impl Effort {
         Self { nprobe: 64, candidates: k.saturating_mul(8).max(512), margin: f32::INFINITY }
     }
 
+    /// How many documents are likely to be scored.
+    pub(super) fn expected(self, k: usize) -> usize {
+        if self.margin.is_finite() {
+            self.candidates.min(k.saturating_mul(2).max(64))
+        } else {
+            self.candidates
+        }
+    }
+
     /// The same within what makes sense: at least one centroid, at least `k` documents, a margin that is a number.
     pub(super) fn at_least(self, k: usize) -> Self {
         let margin = if self.margin.is_nan() { f32::INFINITY } else { self.margin };

@@ -1,5 +1,6 @@
 //! The closest centroids of every query token.
 
+use crate::kernel::{Isa, next_above};
 use crate::types::Score;
 
 /// For each query token, the centroids to walk and what a document scores that none of them names.
@@ -12,32 +13,57 @@ pub(super) struct Probes {
     pub imputed: f32,
 }
 
-/// Picks the `nprobe` best centroids per query token.
+/// Picks the best centroids per query token while their scores pass by.
 ///
-/// `scores`: `[centroids, stride]`, row-major; columns past `query_tokens` are padding.
-/// One pass over the scores: a centroid is looked at closely only if it beats, for some token, the
-/// bar of the centroids kept so far, which rises quickly. Cost: `O(centroids · stride)` compares and,
-/// for scores in random order, `O(query_tokens · nprobe · log(centroids / nprobe))` insertions.
-pub(super) fn probe(scores: &[f32], stride: usize, query_tokens: usize, nprobe: usize) -> Vec<Probes> {
-    let keep = nprobe + 1;
-    let mut bars = vec![f32::INFINITY; stride];
-    bars[..query_tokens].fill(f32::NEG_INFINITY);
-    let mut kept: Vec<Vec<(f32, u32)>> = vec![Vec::with_capacity(2 * keep); query_tokens];
-    for (centroid, row) in scores.chunks_exact(stride).enumerate() {
-        let centroid = centroid as u32;
-        if !row.iter().zip(&bars).fold(false, |any, (score, bar)| any | (score > bar)) {
-            continue;
-        }
-        for (token, kept) in kept.iter_mut().enumerate() {
-            if row[token] > bars[token] {
-                kept.push((row[token], centroid));
-                if kept.len() == 2 * keep {
-                    bars[token] = shrink(kept, keep);
+/// A centroid is looked at closely only if it beats, for some token, the bar of the centroids kept so far, which rises
+/// quickly. Cost: `O(centroids · stride)` compares and, for scores in random order,
+/// `O(query_tokens · nprobe · log(centroids / nprobe))` insertions.
+pub(super) struct Prober {
+    isa: Isa,
+    nprobe: usize,
+    bars: Vec<f32>,
+    kept: Vec<Vec<(f32, u32)>>,
+}
+
+impl Prober {
+    /// For rows of `stride` scores, of which the first `query_tokens` count.
+    pub fn new(isa: Isa, stride: usize, query_tokens: usize, nprobe: usize) -> Self {
+        let mut bars = vec![f32::INFINITY; stride];
+        bars[..query_tokens].fill(f32::NEG_INFINITY);
+        let kept = vec![Vec::with_capacity(2 * (nprobe.min(1 << 16) + 1)); query_tokens];
+        Self { isa, nprobe, bars, kept }
+    }
+
+    /// Takes the scores of the centroids from `first`: `[centroids, stride]`, row-major.
+    pub fn see(&mut self, first: usize, scores: &[f32]) {
+        let keep = self.nprobe.saturating_add(1);
+        let stride = self.bars.len();
+        let mut next = 0;
+        while let Some(at) = next_above(self.isa, scores, &self.bars, next) {
+            let row = &scores[at * stride..][..self.kept.len()];
+            for ((kept, bar), &score) in self.kept.iter_mut().zip(&mut self.bars).zip(row) {
+                if score > *bar {
+                    kept.push((score, (first + at) as u32));
+                    if kept.len() == keep.saturating_mul(2) {
+                        *bar = shrink(kept, keep);
+                    }
                 }
             }
+            next = at + 1;
         }
     }
-    kept.into_iter().map(|kept| finish(kept, nprobe)).collect()
+
+    /// The best of all that was seen.
+    pub fn finish(self) -> Vec<Probes> {
+        self.kept.into_iter().map(|kept| finish(kept, self.nprobe)).collect()
+    }
+
+    /// Takes over what another prober has kept of other centroids.
+    pub fn join(&mut self, other: Self) {
+        for (kept, others) in self.kept.iter_mut().zip(other.kept) {
+            kept.extend(others);
+        }
+    }
 }
 
 fn best_first(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
@@ -79,18 +105,36 @@ mod tests {
             rows in prop::collection::vec(prop::collection::vec(-8_i8..8, 16), 0..200),
             tokens in 0_usize..=16,
             nprobe in 1_usize..20,
+            part in 1_usize..100,
         ) {
             let scores: Vec<f32> = rows.concat().into_iter().map(f32::from).collect();
-            prop_assert_eq!(probe(&scores, 16, tokens, nprobe), naive(&scores, 16, tokens, nprobe));
+            let naive = naive(&scores, 16, tokens, nprobe);
+            let prober = || Prober::new(Isa::detect(), 16, tokens, nprobe);
+            let (mut all, mut joined) = (prober(), prober());
+            for (at, scores) in scores.chunks(part * 16).enumerate() {
+                all.see(at * part, scores);
+                let mut own = prober();
+                own.see(at * part, scores);
+                joined.join(own);
+            }
+            prop_assert_eq!(&all.finish(), &naive);
+            prop_assert_eq!(&joined.finish(), &naive);
         }
     }
 
     #[test]
     fn the_imputed_score_is_the_best_one_left_out() {
-        let scores = [3.0, 1.0, 2.0, 0.5];
-        let probes = probe(&scores, 1, 1, 2);
-        assert_eq!(probes, [Probes { lists: vec![(3.0, 0), (2.0, 2)], imputed: 1.0 }]);
-        assert_eq!(probe(&scores, 1, 1, 9)[0].imputed, 0.5);
-        assert_eq!(probe(&[], 1, 1, 2), [Probes { lists: vec![], imputed: 0.0 }]);
+        let mut scores = [0.0; 4 * 16];
+        for (row, score) in [3.0, 1.0, 2.0, 0.5].into_iter().enumerate() {
+            scores[row * 16] = score;
+        }
+        let probes = |scores: &[f32], nprobe| {
+            let mut prober = Prober::new(Isa::detect(), 16, 1, nprobe);
+            prober.see(0, scores);
+            prober.finish()
+        };
+        assert_eq!(probes(&scores, 2), [Probes { lists: vec![(3.0, 0), (2.0, 2)], imputed: 1.0 }]);
+        assert_eq!(probes(&scores, 9)[0].imputed, 0.5);
+        assert_eq!(probes(&[], 2), [Probes { lists: vec![], imputed: 0.0 }]);
     }
 }

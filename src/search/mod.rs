@@ -22,6 +22,7 @@
 //! Absent on purpose: text, models, files. Equal scores are ordered by ascending external id.
 
 mod allowed;
+mod buffer;
 mod dense;
 mod effort;
 mod error;
@@ -32,7 +33,9 @@ mod graph;
 mod options;
 mod plan;
 mod report;
+mod rescore;
 mod residual;
+mod shortlist;
 mod tokens;
 mod top;
 
@@ -44,7 +47,7 @@ pub use filter::{Condition, Filter};
 pub use options::{PlanChoice, SearchOptions};
 pub use plan::Plan;
 pub use report::{SearchOutcome, SearchReport, StageReport};
-pub use tokens::search_tokens;
+pub use tokens::{search_tokens, search_tokens_batch};
 
 #[cfg(test)]
 mod tests;

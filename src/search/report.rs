@@ -68,7 +68,14 @@ impl SearchReport {
             stage.examined += examined;
             stage.kept += kept;
         } else {
-            self.stages.push(StageReport { name, nanos, examined, kept });
+            self.stages.push(StageReport { name, nanos, examined, kept, skipped: 0 });
+        }
+    }
+
+    /// Counts what a recorded stage did not need to look at.
+    pub(super) fn skip(&mut self, name: &'static str, skipped: u64) {
+        if let Some(stage) = self.stages.iter_mut().find(|stage| stage.name == name) {
+            stage.skipped += skipped;
         }
     }
 }
@@ -76,7 +83,7 @@ impl SearchReport {
 /// One stage of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageReport {
-    /// `centroids`, `lists`, `rescore`, `scan`, `graph` or `select`.
+    /// `centroids`, `lists`, `rescore`, `rest`, `scan`, `graph` or `select`.
     pub name: &'static str,
     /// Wall-clock time in nanoseconds.
     pub nanos: u64,
@@ -84,4 +91,6 @@ pub struct StageReport {
     pub examined: u64,
     /// Things handed to the next stage.
     pub kept: u64,
+    /// Documents that the stage set aside unscored: not in the shortlist, or ruled out by their estimates.
+    pub skipped: u64,
 }

@@ -218,6 +218,17 @@ impl<'a> ResidualReader<'a> {
         self.tokens(self.rows(one(document))?)
     }
 
+    /// Begins to read the codes of a document that will be wanted soon, unless they were read before.
+    ///
+    /// # Errors
+    /// As [`ResidualReader::rows`].
+    pub fn will_need(&self, document: u32) -> Result<(), IndexError> {
+        let (section, view) = &self.codes;
+        let codes = view.rows(self.rows(one(document))?).map_err(|source| section.error(source))?;
+        section.will_need(codes);
+        Ok(())
+    }
+
     /// Every id with a byte in the block must name a centroid: kernels use it as an index.
     fn check_ids(&self, block: usize) -> Result<(), BlockError> {
         let view = &self.centroid_ids.1;

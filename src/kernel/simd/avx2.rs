@@ -74,6 +74,11 @@ macro_rules! floats {
             // SAFETY: the caller's promises.
             unsafe { _mm256_max_ps(a, b) }
         }
+        #[inline(always)]
+        unsafe fn any_above(a: __m256, b: __m256) -> bool {
+            // SAFETY: the caller's promises.
+            unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) != 0 }
+        }
     };
 }
 

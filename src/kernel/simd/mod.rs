@@ -23,7 +23,7 @@ use super::packed::{Lanes, Packed};
 use super::residual::{Centroids, ResidualQuery};
 use finish::{Destination, Raise, RaiseScaled, Residual, StoreScaled};
 use tokens::{Bytes, Halves, InPlace, Write, Written};
-use unit::Machine;
+use unit::{Machine, Unit};
 
 /// Work that can be done with any machine: blocks of `FULL` registers, the last perhaps `HALF`, tiles of `T` tokens.
 trait Job {
@@ -55,6 +55,40 @@ fn prefetch(at: *const u8) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: SSE is part of x86-64; a prefetch never faults.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+}
+
+/// Asks for every cache line of `data`.
+pub(super) fn prefetch_all<T>(data: &[T]) {
+    let start = data.as_ptr().cast::<u8>();
+    (0..size_of_val(data)).step_by(64).for_each(|at| prefetch(start.wrapping_add(at)));
+}
+
+/// The first row from `from` with a score above its bar. `None` if `isa` is plain Rust.
+pub(super) fn next_above(isa: Isa, scores: &[f32], bars: &[f32], from: usize) -> Option<Option<usize>> {
+    struct Run<'a>(&'a [f32], &'a [f32], usize);
+    impl Job for Run<'_> {
+        type Output = Option<usize>;
+        #[inline(always)]
+        unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(
+            self,
+        ) -> Option<usize> {
+            let Self(scores, bars, from) = self;
+            (from..scores.len() / bars.len()).find(|row| {
+                let row = &scores[row * bars.len()..][..bars.len()];
+                let mut above = false;
+                for at in (0..bars.len()).step_by(M::F32::LANES) {
+                    // SAFETY: `row` and `bars` have as many numbers, whole registers of them (asserted below).
+                    above |= unsafe {
+                        let (row, bars) = (row.as_ptr().add(at), bars.as_ptr().add(at));
+                        M::F32::any_above(M::F32::load(row), M::F32::load(bars))
+                    };
+                }
+                above
+            })
+        }
+    }
+    assert!(!bars.is_empty() && bars.len().is_multiple_of(16));
+    dispatch(isa, Run(scores, bars, from))
 }
 
 /// Raises `maxima` by the products of the query with `rows` of `dim` `f32`. False if `isa` is plain Rust.

@@ -1,0 +1,50 @@
+//! From lists of centroids to documents worth scoring.
+
+use super::SearchError;
+use super::allowed::Allowed;
+use super::first_stage::Probes;
+use crate::ann::Accumulator;
+use crate::index::Segment;
+
+/// Documents and the scores they are estimated to have, best first, equal estimates by ascending number.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Shortlist {
+    pub documents: Vec<(u32, f32)>,
+    /// Postings walked.
+    pub postings: u64,
+    /// Documents that the walk reached.
+    pub reached: u64,
+}
+
+/// Walks the lists that `probes` name and keeps at most `candidates` documents, all of them `allowed`.
+pub(super) fn shortlist(
+    segment: &Segment,
+    allowed: &Allowed<'_>,
+    probes: &[Probes],
+    candidates: usize,
+) -> Result<Shortlist, SearchError> {
+    let lists = segment.reader().lists()?.ok_or(SearchError::NotStored { what: "inverted lists" })?;
+    let mut accumulator = Accumulator::new(segment.documents() as usize);
+    accumulator.start_query();
+    let mut postings = 0;
+    for probe in probes {
+        accumulator.start_token(probe.imputed);
+        for &(score, centroid) in &probe.lists {
+            let mut failure = None;
+            lists.for_each(centroid, |doc| {
+                postings += 1;
+                if let Err(error) = accumulator.add(doc, score) {
+                    failure.get_or_insert(error);
+                }
+            })?;
+            failure.map_or(Ok(()), Err)?;
+        }
+    }
+    let reached = accumulator.touched() as u64;
+    // Asked once per document reached, not once per posting.
+    let documents = match allowed {
+        Allowed::All(_) => accumulator.best(candidates),
+        _ => accumulator.best_of(candidates, |doc| allowed.contains(doc)),
+    };
+    Ok(Shortlist { documents, postings, reached })
+}
