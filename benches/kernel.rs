@@ -10,6 +10,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use half::{bf16, f16};
+use lateen::format::CodeWidth;
 use lateen::kernel::{Isa, QueryBf16, QueryF32, QueryI8, ResidualQuery, ResidualTokens};
 use lateen::kernel::{dot, dot_f16, dot_i8, squared_distance};
 use lateen::types::TokenMatrix;
@@ -233,7 +234,7 @@ impl Data {
         let query = TokenMatrix::new(&self.query, DIM).expect("the query is a matrix");
         let mut cases = self.float_cases(isa, query);
         cases.extend(self.integer_cases(isa, query));
-        cases.extend([2, 4].map(|bits| self.code_case(isa, query, bits)));
+        cases.extend(CodeWidth::ALL.map(|width| self.code_case(isa, query, width)));
         cases.extend(self.pair_cases(isa));
         cases
     }
@@ -282,10 +283,10 @@ impl Data {
         ]
     }
 
-    fn code_case(&self, isa: Isa, query: TokenMatrix<'_>, bits: u8) -> Case<'_> {
+    fn code_case(&self, isa: Isa, query: TokenMatrix<'_>, width: CodeWidth) -> Case<'_> {
         let levels = std::array::from_fn(|i| (i as i8 - 8) * 15);
         let scale_table = std::array::from_fn(|i| 0.001 * (1.0 + i as f32));
-        let query = ResidualQuery::pack(isa, query, bits, &levels, &scale_table);
+        let query = ResidualQuery::pack(isa, query, width, &levels, &scale_table);
         let row = query.row_bytes();
         let run = self.scoring(move |first, _, out| {
             for (d, out) in out.iter_mut().enumerate() {
@@ -300,7 +301,13 @@ impl Data {
             }
         });
         let operations = 2 * QUERY_ROWS * DIM * CODE_TOKENS * DOCUMENTS;
-        Case::new(&format!("{bits}-bit codes"), isa, Against::Int8, operations, run)
+        let name = match width {
+            CodeWidth::One => "1-bit codes",
+            CodeWidth::Ternary => "ternary codes",
+            CodeWidth::Two => "2-bit codes",
+            CodeWidth::Four => "4-bit codes",
+        };
+        Case::new(name, isa, Against::Int8, operations, run)
     }
 
     /// The tokens of the slice from document `first`.

@@ -35,7 +35,7 @@ use encoded::Encoded;
 use support::Quality;
 
 const ROUNDS: usize = 5;
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "storage",
     "plan",
     "effort",
@@ -48,6 +48,7 @@ const COLUMNS: [&str; 16] = [
     "ms_p95",
     "centroids_ms",
     "lists_ms",
+    "refine_ms",
     "rescore_ms",
     "scored",
     "bytes_per_token",
@@ -162,7 +163,7 @@ fn effort(text: &str) -> anyhow::Result<Effort> {
     let mut parts = text.split(',');
     let mut part = || parts.next().context("an effort is NPROBE,CANDIDATES,MARGIN");
     let (nprobe, candidates, margin) = (part()?.parse()?, part()?.parse()?, part()?.parse()?);
-    Ok(Effort { nprobe, candidates, margin, ..Effort::default() })
+    Ok(Effort { margin, ..Effort::with(nprobe, candidates) })
 }
 
 /// A collection as token vectors.
@@ -360,7 +361,7 @@ fn row(systems: &[System<'_>], at: usize, data: &Data) -> anyhow::Result<serde_j
         "recall@100_vs_float": against(float, 100),
         "recall@10_vs_scan": against(scan, 10), "recall@100_vs_scan": against(scan, 100),
         "ms_p50": best[best.len() / 2] * 1e3, "ms_p95": best[best.len() * 95 / 100] * 1e3,
-        "effort": effort, "centroids_ms": ms("centroids"), "lists_ms": ms("lists"), "rescore_ms": ms("rescore"),
+        "effort": effort, "centroids_ms": ms("centroids"), "lists_ms": ms("lists"), "refine_ms": ms("refine"), "rescore_ms": ms("rescore"),
         "scored": system.median("rescore", |report| report.kept as f64),
         "bytes_per_token": system.built.bytes as f64 / data.tokens as f64,
         "build_seconds": system.built.seconds,

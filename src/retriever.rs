@@ -8,18 +8,23 @@
 //! A [`Retriever`] may be shared between threads: searching takes `&self` and sees one snapshot.
 //! A second process may write meanwhile; [`Retriever::refresh`] moves to its newest commit.
 
+mod advise;
 mod answer;
 mod create;
 mod error;
+mod places;
 mod search;
+mod tune;
 mod write;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use advise::{AdviceReport, AdviseSample, VectorSource};
 pub use answer::{Answer, AnswerReport, Explanation, Found, TokenMatch};
 pub use create::{CreateOptions, ModelSource};
 pub use error::{Error, ErrorKind};
+pub use tune::TuneWatch;
 pub use write::{AddReport, Flow, Progress, RetrieverWriter, WriteOptions};
 
 use crate::encode::Model;

@@ -5,7 +5,7 @@
 //! checksums made to match.
 
 use lateen_index_format::{
-    AlignedBytes, CentroidIdsView, CodecView, CodesView, ContentHashesView, DenseVectorsView,
+    AlignedBytes, CentroidIdsView, CodeWidth, CodecView, CodesView, ContentHashesView, DenseVectorsView,
     ExternalIdsView, FormatError, GraphLinksView, HEAD_LEN, InvertedListsView, MAGIC, Manifest, MetaRecord,
     ScalesView, SectionKind, SegmentLayout, StoredFieldsView, TokenOffsetsView, Tombstones,
 };
@@ -177,11 +177,11 @@ fn read_segment(data: &[u8]) {
 }
 
 fn read_codes(bytes: &[u8]) -> Result<(), FormatError> {
-    for (dim, bits) in [(1, 2), (3, 2), (5, 4), (8, 4)] {
-        if let Ok(view) = CodesView::new(bytes, dim, bits) {
+    for (dim, width) in [1, 3, 5, 8].into_iter().flat_map(|dim| CodeWidth::ALL.map(|width| (dim, width))) {
+        if let Ok(view) = CodesView::new(bytes, dim, width) {
             for token in 0..view.tokens() {
                 for component in 0..dim {
-                    assert!(view.code(token, component)? < 1 << bits);
+                    assert!(view.code(token, component)? < width.levels() as u8);
                 }
             }
             let _ = view.check();

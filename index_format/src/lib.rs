@@ -9,6 +9,7 @@ compile_error!(
 
 mod aligned_bytes;
 mod checksum;
+mod code_width;
 mod envelope;
 mod error;
 mod file_name;
@@ -22,11 +23,13 @@ mod sections;
 mod segment;
 mod settings;
 mod tombstones;
+mod tuning;
 
 pub use roaring::RoaringBitmap;
 
 pub use aligned_bytes::AlignedBytes;
 pub use checksum::BLOCK_LEN;
+pub use code_width::CodeWidth;
 pub use error::{FormatError, Part};
 pub use file_name::{FileName, LOCK_NAME, manifest_name, segment_name, tombstones_name};
 pub use head::{FileKind, HEAD_LEN, MAGIC, OLDEST_VERSION, VERSION};
@@ -37,6 +40,7 @@ pub use sections::*;
 pub use segment::{Flags, MAX_SECTIONS, SectionEntry, SectionKind, SegmentLayout, SegmentWriter};
 pub use settings::{DenseStorage, IndexSettings, MAX_DIM, ModelIdentity, TokenStorage};
 pub use tombstones::Tombstones;
+pub use tuning::{Knob, MAX_KNOBS, MAX_TARGETS, QuerySource, TunedTarget, Tuning, WHOLE};
 
 /// Sections, and the arrays inside them, start at multiples of this many bytes.
 pub const ALIGNMENT: usize = 64;

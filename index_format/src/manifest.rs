@@ -5,6 +5,7 @@ use crate::error::FormatError;
 use crate::head::FileKind;
 use crate::metadata;
 use crate::settings::{IndexSettings, ModelIdentity};
+use crate::tuning::Tuning;
 
 /// What belongs to one generation of an index. Committing a generation is writing its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,6 +20,8 @@ pub struct Manifest {
     pub model: ModelIdentity,
     /// In the order of their documents in a snapshot.
     pub segments: Vec<SegmentRecord>,
+    /// What was measured about searching the index; `None` if nothing was. Later generations carry it over.
+    pub tuning: Option<Tuning>,
 }
 
 /// A segment of a generation.
@@ -80,6 +83,7 @@ impl Manifest {
 
     fn check(&self) -> Result<(), FormatError> {
         self.settings.check()?;
+        self.tuning.as_ref().map_or(Ok(()), Tuning::check)?;
         let tombstones = self.segments.iter().filter_map(|segment| segment.tombstones);
         let numbers = self.segments.iter().map(|segment| segment.number);
         let mut numbers: Vec<u64> = numbers.chain(tombstones.map(|record| record.number)).collect();

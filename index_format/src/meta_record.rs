@@ -13,7 +13,7 @@ pub struct MetaRecord {
     pub tokens: u64,
     /// Dimension of its token vectors; 0 if there are none.
     pub dim: u32,
-    /// Bits of a residual code; 0 if tokens are stored in another way or not at all.
+    /// [`CodeWidth::number`](crate::CodeWidth::number) of a residual code; 0 if tokens are stored in another way or not at all.
     pub bits: u8,
     /// Dimension of its dense vectors; 0 if there are none.
     pub dense_dim: u32,
@@ -52,7 +52,7 @@ impl MetaRecord {
             ("the number of tokens in a segment", u32::MAX.into(), self.tokens),
             ("a dimension", MAX_DIM.into(), self.dim.into()),
             ("a dimension", MAX_DIM.into(), self.dense_dim.into()),
-            ("the bits of a code", 4, self.bits.into()),
+            ("the width of a code", 4, self.bits.into()),
         ] {
             if found > limit {
                 return Err(FormatError::TooLarge { what, limit, found });

@@ -14,6 +14,7 @@ use crate::error::FormatError;
 use crate::manifest::{Manifest, SegmentRecord, TombstoneRecord};
 use crate::meta_record::MetaRecord;
 use crate::settings::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage};
+use crate::tuning::{Knob, QuerySource, TunedTarget, Tuning};
 
 /// The longest metadata record in bytes.
 pub const MAX_METADATA_LEN: usize = 16 << 20;
@@ -65,6 +66,35 @@ struct TombstoneWire {
     checksum: u64,
 }
 
+/// What stands before a [`TuningWire`], as an option's first byte does.
+const ABSENT: u8 = 0;
+const PRESENT: u8 = 1;
+
+#[derive(Encode, Decode)]
+struct TuningWire {
+    documents: u64,
+    tokens: u64,
+    queries: u32,
+    source: u8,
+    seed: u64,
+    targets: u32,
+}
+
+#[derive(Encode, Decode)]
+struct TargetWire {
+    k: u32,
+    recall: u32,
+    measured: u32,
+    lower: u32,
+    knobs: u32,
+}
+
+#[derive(Encode, BorrowDecode)]
+struct KnobWire<'a> {
+    name: &'a str,
+    value: u64,
+}
+
 #[derive(Encode, BorrowDecode)]
 struct MetaWire<'a> {
     documents: u32,
@@ -84,7 +114,7 @@ struct BuildWire<'a> {
 }
 
 pub(crate) fn encode_manifest(manifest: &Manifest) -> Result<Vec<u8>, FormatError> {
-    let Manifest { generation, next_number, settings, model, segments } = manifest;
+    let Manifest { generation, next_number, settings, model, segments, tuning } = manifest;
     let mut out = Encoder::new("the manifest");
     let model = ModelWire {
         name: &model.name,
@@ -100,7 +130,59 @@ pub(crate) fn encode_manifest(manifest: &Manifest) -> Result<Vec<u8>, FormatErro
         segments: list_len(segments.len())?,
     })?;
     segments.iter().try_for_each(|segment| out.put(SegmentWire::from(segment)))?;
+    put_tuning(&mut out, tuning.as_ref())?;
     out.finish()
+}
+
+fn put_tuning(out: &mut Encoder, tuning: Option<&Tuning>) -> Result<(), FormatError> {
+    let Some(Tuning { documents, tokens, queries, source, seed, targets }) = tuning else {
+        return out.put(ABSENT);
+    };
+    out.put(PRESENT)?;
+    out.put(TuningWire {
+        documents: *documents,
+        tokens: *tokens,
+        queries: *queries,
+        source: source.code(),
+        seed: *seed,
+        targets: list_len(targets.len())?,
+    })?;
+    for TunedTarget { k, recall, measured, lower, knobs } in targets {
+        let knob_count = list_len(knobs.len())?;
+        out.put(TargetWire {
+            k: *k,
+            recall: *recall,
+            measured: *measured,
+            lower: *lower,
+            knobs: knob_count,
+        })?;
+        knobs.iter().try_for_each(|Knob { name, value }| out.put(KnobWire { name, value: *value }))?;
+    }
+    Ok(())
+}
+
+fn take_tuning(bytes: &mut Decoder<'_>) -> Result<Option<Tuning>, FormatError> {
+    match bytes.take::<u8>()? {
+        ABSENT => return Ok(None),
+        PRESENT => {}
+        found => {
+            let (expected, found) = (PRESENT.into(), found.into());
+            return Err(FormatError::Inconsistent { what: "whether there is a tuning", expected, found });
+        }
+    }
+    let TuningWire { documents, tokens, queries, source, seed, targets: count } = bytes.take()?;
+    let mut targets = Vec::new();
+    for _ in 0..count {
+        let TargetWire { k, recall, measured, lower, knobs: count } = bytes.take()?;
+        let mut knobs = Vec::new();
+        for _ in 0..count {
+            let KnobWire { name, value } = bytes.take()?;
+            knobs.push(Knob { name: name.to_owned(), value });
+        }
+        targets.push(TunedTarget { k, recall, measured, lower, knobs });
+    }
+    let source = QuerySource::from_code(source)?;
+    Ok(Some(Tuning { documents, tokens, queries, source, seed, targets }))
 }
 
 pub(crate) fn decode_manifest(bytes: &[u8]) -> Result<Manifest, FormatError> {
@@ -110,6 +192,7 @@ pub(crate) fn decode_manifest(bytes: &[u8]) -> Result<Manifest, FormatError> {
     for _ in 0..wire.segments {
         segments.push(bytes.take::<SegmentWire>()?.into());
     }
+    let tuning = take_tuning(&mut bytes)?;
     bytes.finish()?;
     Ok(Manifest {
         generation: wire.generation,
@@ -122,6 +205,7 @@ pub(crate) fn decode_manifest(bytes: &[u8]) -> Result<Manifest, FormatError> {
             description: wire.model.description.to_owned(),
         },
         segments,
+        tuning,
     })
 }
 

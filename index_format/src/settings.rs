@@ -1,5 +1,6 @@
 //! What is fixed when an index is created.
 
+use crate::code_width::CodeWidth;
 use crate::error::FormatError;
 
 /// The largest dimension of a vector.
@@ -11,6 +12,10 @@ pub enum TokenStorage {
     /// Not at all.
     #[default]
     None,
+    /// A centroid and 1 bit per component.
+    Residual1,
+    /// A centroid and one of three values per component: 1.6 bits.
+    ResidualTernary,
     /// A centroid and 2 bits per component.
     Residual2,
     /// A centroid and 4 bits per component.
@@ -22,7 +27,15 @@ pub enum TokenStorage {
 }
 
 impl TokenStorage {
-    const ALL: [Self; 5] = [Self::None, Self::Residual2, Self::Residual4, Self::F16, Self::F32];
+    const ALL: [Self; 7] = [
+        Self::None,
+        Self::Residual1,
+        Self::ResidualTernary,
+        Self::Residual2,
+        Self::Residual4,
+        Self::F16,
+        Self::F32,
+    ];
 
     /// The number in metadata records.
     #[must_use]
@@ -33,6 +46,34 @@ impl TokenStorage {
             Self::Residual4 => 2,
             Self::F16 => 3,
             Self::F32 => 4,
+            Self::Residual1 => 5,
+            Self::ResidualTernary => 6,
+        }
+    }
+
+    /// How wide the codes are, if tokens are stored as codes.
+    #[must_use]
+    pub fn code_width(self) -> Option<CodeWidth> {
+        match self {
+            Self::Residual1 => Some(CodeWidth::One),
+            Self::ResidualTernary => Some(CodeWidth::Ternary),
+            Self::Residual2 => Some(CodeWidth::Two),
+            Self::Residual4 => Some(CodeWidth::Four),
+            Self::None | Self::F16 | Self::F32 => None,
+        }
+    }
+
+    /// A name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Residual1 => "1-bit codes",
+            Self::ResidualTernary => "ternary codes",
+            Self::Residual2 => "2-bit codes",
+            Self::Residual4 => "4-bit codes",
+            Self::F16 => "f16",
+            Self::F32 => "f32",
         }
     }
 

@@ -23,6 +23,7 @@
 pub mod beir;
 mod error;
 mod evaluate;
+mod interval;
 mod lines;
 mod measure;
 mod metric;
@@ -31,6 +32,7 @@ mod run;
 
 pub use error::EvalError;
 pub use evaluate::{Counts, EvalOptions, QueryValues, Report, evaluate, evaluate_with};
+pub use interval::{Interval, Z_95, Z_95_ONE_SIDED};
 pub use metric::{Measure, Metric, UnknownMetric};
 pub use qrels::Qrels;
 pub use run::{Ranked, Run};

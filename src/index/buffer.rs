@@ -25,6 +25,8 @@ pub(super) struct Buffer {
     pub(super) content_hashes: Vec<u64>,
     /// Empty if the index stores no documents.
     pub(super) stored: Vec<StoredDocument>,
+    /// So many of the first documents have been pooled.
+    pub(super) pooled: usize,
     dense_dim: usize,
     store_documents: bool,
     has_token_ids: bool,
@@ -62,6 +64,7 @@ impl Buffer {
             ids: Vec::new(),
             content_hashes: Vec::new(),
             stored: Vec::new(),
+            pooled: 0,
             dense_dim: settings.dense_dim as usize,
             store_documents: settings.store_documents,
             has_token_ids: true,
@@ -142,6 +145,7 @@ impl Buffer {
         }
         let mut kept = 0;
         let (mut rows_kept, mut start) = (0, 0);
+        let pooled = (0..self.pooled).filter(|&local| !self.dead[local]).count();
         for local in 0..self.len() {
             let end = self.ends[local] as usize;
             if !self.dead[local] {
@@ -164,6 +168,7 @@ impl Buffer {
             start = end;
         }
         self.truncate(kept, rows_kept);
+        self.pooled = pooled;
     }
 
     fn truncate(&mut self, documents: usize, rows: usize) {
@@ -220,7 +225,7 @@ impl TokenBuffer {
         }
     }
 
-    fn truncate(&mut self, rows: usize) {
+    pub(super) fn truncate(&mut self, rows: usize) {
         match &mut self.values {
             Values::F16(values) => values.truncate(rows * self.dim),
             Values::F32(values) => values.truncate(rows * self.dim),

@@ -10,10 +10,10 @@ use super::buffer::{Buffer, Values};
 use super::directory::Directory;
 use super::graph::build_graph;
 use super::publish::Publication;
-use super::{IndexError, WriterOptions, file_name};
+use super::{IndexError, WriterOptions, file_name, pooling};
 use crate::ann::invert;
 use crate::format::{
-    CodecView, DenseStorage, FileName, Flags, FormatError, IndexSettings, MatrixData, MetaRecord,
+    CodeWidth, CodecView, DenseStorage, FileName, Flags, FormatError, IndexSettings, MatrixData, MetaRecord,
     SectionKind, SegmentRecord, SegmentWriter, StoredFieldsWriter, TokenStorage, write_centroid_ids,
     write_codec, write_content_hashes, write_external_ids, write_graph_links, write_inverted_lists,
     write_matrix, write_token_offsets,
@@ -77,11 +77,11 @@ impl<'a> Builder<'a> {
         if self.options.settings.token_storage != TokenStorage::None {
             self.offsets()?;
         }
-        match self.options.settings.token_storage {
-            TokenStorage::None => {}
-            TokenStorage::Residual2 => self.residual(2)?,
-            TokenStorage::Residual4 => self.residual(4)?,
-            TokenStorage::F16 | TokenStorage::F32 => self.raw()?,
+        let storage = self.options.settings.token_storage;
+        match storage.code_width() {
+            Some(width) => self.residual(width)?,
+            None if storage == TokenStorage::None => {}
+            None => self.raw()?,
         }
         if self.options.settings.dense_storage != DenseStorage::None {
             self.dense()?;
@@ -103,16 +103,15 @@ impl<'a> Builder<'a> {
 
     fn meta(&mut self) -> Result<(), IndexError> {
         let (buffer, SegmentOptions { settings, writer, .. }) = (self.buffer, self.options);
-        let bits = match settings.token_storage {
-            TokenStorage::Residual2 => 2,
-            TokenStorage::Residual4 => 4,
-            _ => 0,
-        };
+        let width = settings.token_storage.code_width();
         let mut build = vec![("stored_fields_level".to_owned(), writer.stored_fields_level.to_string())];
-        if bits > 0 {
+        if width.is_some() {
             build.push(("tokens_per_centroid".to_owned(), writer.tokens_per_centroid.to_string()));
             let by = if buffer.token_ids.is_empty() { "vectors" } else { "vocabulary" };
             build.push(("clustering".to_owned(), by.to_owned()));
+        }
+        if settings.token_storage != TokenStorage::None && writer.pooling.factor > 1 {
+            build.extend(pooling::record(&writer.pooling));
         }
         if settings.dense_storage != DenseStorage::None {
             build.push(("graph_links".to_owned(), writer.graph_links.to_string()));
@@ -122,7 +121,7 @@ impl<'a> Builder<'a> {
             documents: buffer.len() as u32,
             tokens: buffer.rows.len() as u64,
             dim: settings.token_dim,
-            bits,
+            bits: width.map_or(0, CodeWidth::number),
             dense_dim: settings.dense_dim,
             writer: concat!("lateen ", env!("CARGO_PKG_VERSION")).to_owned(),
             settings: settings.clone(),
@@ -139,17 +138,17 @@ impl<'a> Builder<'a> {
         self.section(SectionKind::TokenOffsets, Flags::REQUIRED, |out| write_token_offsets(out, lengths))
     }
 
-    fn residual(&mut self, bits: u8) -> Result<(), IndexError> {
+    fn residual(&mut self, width: CodeWidth) -> Result<(), IndexError> {
         let buffer = self.buffer;
         let options = CodecOptions {
             tokens_per_centroid: self.options.writer.tokens_per_centroid,
             seed: self.options.settings.seed,
-            ..CodecOptions::with_bits(bits)
+            ..CodecOptions::with_width(width)
         };
         let (codec, coded) = ResidualCodec::build(&buffer.rows, &buffer.token_ids, &options)?;
         let view = CodecView {
             dim: codec.dim as u32,
-            bits: codec.bits,
+            width: codec.width,
             rotation_seed: codec.rotation_seed,
             levels: codec.levels,
             scale_log2_min: codec.scale_log2_min,

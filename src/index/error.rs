@@ -53,6 +53,9 @@ pub enum IndexError {
         #[source]
         source: io::Error,
     },
+    /// The record of what was measured about searching contradicts itself: leave it out, or measure again.
+    #[error("the tuning record: {0}")]
+    Tuning(#[source] FormatError),
     /// An earlier sync failed, so it is unknown what reached the disk. Drop this writer and open another.
     #[error("the writer is unusable: an earlier sync of {} failed", path.display())]
     Poisoned {

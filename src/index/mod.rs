@@ -14,6 +14,7 @@
 //!   survives a power cut; what it did not is either there as a whole or not at all.
 //! * **Nothing is changed in place.** Numbers are never used twice, files are only added and unlinked, so a
 //!   [`Snapshot`] reads the same answers for as long as it lives.
+//! * **Tokens can be pooled** while a segment is built ([`WriterOptions::pooling`]); what was pooled is recorded in the segment.
 //! * **One writer**, by a lock of the kernel that dies with its process. Readers take no lock and write nothing.
 //! * **Opening is cheap**: a manifest, and per segment a mapping, three small checks and the tombstones. No list
 //!   is copied to the heap.
@@ -29,6 +30,7 @@ mod garbage;
 mod graph;
 mod mmap;
 mod options;
+mod pooling;
 mod publish;
 mod segment;
 mod snapshot;
@@ -46,6 +48,7 @@ pub use directory::{FileDirectory, MemoryDirectory, ReadMode};
 pub use document::{MAX_ID_BYTES, NewDocument};
 pub use error::IndexError;
 pub use options::WriterOptions;
+pub use pooling::pool_document;
 pub use segment::{
     DenseReader, DenseRows, GraphReader, GraphWalk, ListsReader, RawReader, RawRows, ResidualReader,
     SegmentReader,
@@ -142,6 +145,7 @@ impl Index {
             settings: settings.clone(),
             model: model.clone(),
             segments: Vec::new(),
+            tuning: None,
         };
         writer::publish_manifest(&*directory, &manifest)?;
         Self::open_in(directory, options)

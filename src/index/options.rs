@@ -1,6 +1,7 @@
 //! How an index is written.
 
 use super::IndexError;
+use crate::quant::PoolingOptions;
 
 /// How a writer works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct WriterOptions {
     pub stored_fields_level: i32,
     /// One centroid for about so many tokens. 64.
     pub tokens_per_centroid: usize,
+    /// How tokens of a document are pooled before they are stored. A factor of 1: not at all.
+    pub pooling: PoolingOptions,
     /// Links per node of the graph over dense vectors; twice as many on its lowest level. 16.
     pub graph_links: usize,
     /// How many candidates compete for a node's links. 200.
@@ -29,6 +32,7 @@ impl Default for WriterOptions {
             threads: 0,
             stored_fields_level: 3,
             tokens_per_centroid: 64,
+            pooling: PoolingOptions::default(),
             graph_links: 16,
             graph_ef_construction: 200,
             graph_min_documents: 2000,
@@ -44,6 +48,7 @@ impl WriterOptions {
             Err(IndexError::InvalidSettings { setting, value, rule })
         };
         within("tokens_per_centroid", self.tokens_per_centroid, 1..=usize::MAX, "it is at least 1")?;
+        within("pool_factor", self.pooling.factor, 1..=64, "it is 1 to 64")?;
         within("graph_links", self.graph_links, 2..=256, "it is 2 to 256")?;
         within("graph_ef_construction", self.graph_ef_construction, 1..=65_536, "it is 1 to 65536")
     }

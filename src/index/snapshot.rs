@@ -10,6 +10,7 @@ use super::publish::io_error;
 use super::{IndexError, IndexOptions, SegmentReader, file_name};
 use crate::format::{
     FileName, FormatError, IndexSettings, Manifest, ModelIdentity, SegmentRecord, StoredDocument, Tombstones,
+    Tuning,
 };
 use crate::types::DocId;
 
@@ -177,6 +178,12 @@ impl Snapshot {
     #[must_use]
     pub fn model(&self) -> &ModelIdentity {
         &self.manifest.model
+    }
+
+    /// What was measured about searching the index; `None` if nothing was.
+    #[must_use]
+    pub fn tuning(&self) -> Option<&Tuning> {
+        self.manifest.tuning.as_ref()
     }
 
     pub(super) fn manifest(&self) -> &Manifest {

@@ -16,7 +16,7 @@ use super::{
     IndexError, NewDocument, SegmentReader, Shared, WriterOptions, directory::Directory, file_name, garbage,
     lock,
 };
-use crate::format::{FileName, IndexSettings, Manifest, SegmentRecord, TombstoneRecord, Tombstones};
+use crate::format::{FileName, IndexSettings, Manifest, SegmentRecord, TombstoneRecord, Tombstones, Tuning};
 
 /// What a commit made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,9 @@ pub struct Writer {
     next_number: u64,
     /// The last generation that was tried: a failed rename may have happened all the same.
     tried_generation: u64,
-    /// Documents deleted or segments flushed since the last commit.
+    /// What the next commit says about searching the index.
+    tuning: Option<Tuning>,
+    /// Documents deleted, segments flushed or the tuning set since the last commit.
     changed: bool,
     /// What could not be synced.
     poisoned: Option<PathBuf>,
@@ -108,6 +110,7 @@ impl Writer {
             buffer: Buffer::new(&committed.settings),
             next_number: next_number(&names, &committed),
             tried_generation: committed.generation,
+            tuning: committed.tuning.clone(),
             changed: false,
             poisoned: None,
             committed,
@@ -192,6 +195,19 @@ impl Writer {
         }
     }
 
+    /// Keeps with the index, from the next commit on, what was measured about searching it; later commits carry
+    /// it over.
+    ///
+    /// # Errors
+    /// [`IndexError::Tuning`] if the record contradicts itself, or [`IndexError::Poisoned`].
+    pub fn set_tuning(&mut self, tuning: Option<Tuning>) -> Result<(), IndexError> {
+        self.check_usable()?;
+        tuning.as_ref().map_or(Ok(()), Tuning::check).map_err(IndexError::Tuning)?;
+        self.changed |= tuning != self.committed.tuning;
+        self.tuning = tuning;
+        Ok(())
+    }
+
     /// Makes everything since the last commit durable and visible, all or nothing.
     ///
     /// When this returns, the commit survives a power cut. Nothing changed: nothing is written.
@@ -230,6 +246,7 @@ impl Writer {
             generation: self.tried_generation,
             next_number: self.next_number,
             segments: self.segments.iter().map(|segment| segment.record).collect(),
+            tuning: self.tuning.clone(),
             ..self.committed.clone()
         };
         publish_manifest(directory, &manifest)?;
@@ -265,6 +282,7 @@ impl Writer {
         if self.buffer.len() == 0 {
             return Ok(());
         }
+        self.pool.install(|| self.buffer.pool(&self.options.pooling))?;
         let number = self.take_number()?;
         let result = self.write_segment(number);
         let working = self.note_sync(result)?;

@@ -22,11 +22,13 @@
 //! | [`QueryF32`] | `f32`, `f16` | f32 | within the rounding bound its page gives |
 //! | [`QueryBf16`] | `bf16` | f32 (AVX-512 BF16: flushes subnormals) | within the rounding bound |
 //! | [`QueryI8`] | `i8` + a scale per row | i32, exact | the same bits |
-//! | [`ResidualQuery`] | 2- or 4-bit codes | i32, exact | the same bits |
+//! | [`CoarseScores`] | centroids of tokens | bytes, exact | the same bits |
+//! | [`ResidualQuery`] | codes of 1 to 4 bits | i32, exact | the same bits |
 //!
 //! Every kernel exists as plain Rust ([`Isa::SCALAR`], written so that the compiler vectorises it), and on x86-64 for AVX2,
 //! AVX-512 and AVX-512 with VNNI and BF16. The caller chooses once, normally by [`Isa::detect`]. Only `simd/` has `unsafe`.
 
+mod coarse;
 mod isa;
 mod maxima;
 mod packed;
@@ -40,6 +42,7 @@ mod scan;
 #[cfg(target_arch = "x86_64")]
 mod simd;
 
+pub use coarse::{CentroidIds, CoarseScores};
 pub use isa::{Isa, UnsupportedIsa};
 pub use pair::{dot, dot_f16, dot_i8, squared_distance};
 pub use query_bf16::QueryBf16;

@@ -1,4 +1,4 @@
-//! MaxSim over tokens stored as a centroid and 2- or 4-bit codes of what is left.
+//! MaxSim over tokens stored as a centroid and codes of what is left.
 //!
 //! `⟨q, d⟩ = ⟨q, centroid⟩ + scale(d) · scale(q) · Σₖ q8ₖ · level[code(d, k)]`. The first term comes in as a table, made once per query by
 //! [`QueryI8::scores`](super::QueryI8::scores); the sum is one of `i8` products, whose levels are looked up in registers and never
@@ -10,12 +10,13 @@ use super::packed::{Lanes, Packed, QuantisedRows, quad, wide_pair};
 use super::scalar;
 #[cfg(target_arch = "x86_64")]
 use super::simd;
+use crate::format::CodeWidth;
 use crate::types::TokenMatrix;
 
 /// Tokens of one document as an index stores them, one after the other.
 #[derive(Debug, Clone, Copy)]
 pub struct ResidualTokens<'a> {
-    /// `[tokens, ⌈dim · bits / 8⌉]`: value `k` of a row at bits `k · bits..`, lowest bit first; unused bits are ignored.
+    /// `[tokens, width.row_bytes(dim)]`, packed as [`CodeWidth`] says; unused digits are ignored.
     pub codes: &'a [u8],
     /// `[tokens]`: which entry of the scale table.
     pub scales: &'a [u8],
@@ -64,13 +65,14 @@ impl ResidualTokens<'_> {
 /// * Cost: `rows · tokens · dim` byte multiply-adds and a table lookup per code.
 ///
 /// ```
+/// use lateen::format::CodeWidth;
 /// use lateen::kernel::{Isa, ResidualQuery, ResidualTokens};
 /// use lateen::types::TokenMatrix;
 /// let mut levels = [0; 16];
 /// levels[..4].copy_from_slice(&[-3, -1, 1, 3]);
 /// let scale_table = std::array::from_fn(|i| i as f32);
 /// let query = TokenMatrix::new(&[127.0, 0.0, 0.0, 127.0], 2)?;
-/// let query = ResidualQuery::pack(Isa::detect(), query, 2, &levels, &scale_table);
+/// let query = ResidualQuery::pack(Isa::detect(), query, CodeWidth::Two, &levels, &scale_table);
 /// // One token: codes 3 and 1, scale 2, centroid 1.
 /// let tokens = ResidualTokens { codes: &[0b01_11], scales: &[2], centroid_ids: &[1, 0], id_width: 2 };
 /// let mut centroid_scores = vec![0.0; 2 * query.stride()];
@@ -82,43 +84,41 @@ impl ResidualTokens<'_> {
 pub struct ResidualQuery {
     isa: Isa,
     dim: usize,
-    bits: u8,
+    width: CodeWidth,
     packed: Packed,
     scales: Vec<Lanes>,
     levels: [i8; 16],
+    digits: Vec<[u8; 16]>,
     scale_table: Box<[f32; 256]>,
 }
 
 impl ResidualQuery {
-    /// Packs `query`, which lives in the codec's (rotated) space; of `levels` the first `2^bits` count.
+    /// Packs `query`, which lives in the codec's (rotated) space; of `levels` those of `width` count.
     /// Cost: one pass over the query.
-    ///
-    /// # Panics
-    /// If `bits` is neither 2 nor 4.
     #[must_use]
     pub fn pack(
         isa: Isa,
         query: TokenMatrix<'_>,
-        bits: u8,
+        width: CodeWidth,
         levels: &[i8; 16],
         scale_table: &[f32; 256],
     ) -> Self {
-        assert!(bits == 2 || bits == 4, "codes have 2 or 4 bits, not {bits}");
         let rows = QuantisedRows::new(query);
-        let (dim, scales, width) = (rows.dim, rows.scale_lanes(), isa.block_width());
-        let order = if isa == Isa::SCALAR { (0..dim).collect() } else { plane_order(dim, bits) };
+        let (dim, scales, block) = (rows.dim, rows.scale_lanes(), isa.block_width());
+        let order = if isa == Isa::SCALAR { (0..dim).collect() } else { expanded_order(dim, width) };
         let value = |row, position: usize| order.get(position).map_or(0, |&k| rows.value(row, k));
         let mut levels = *levels;
         let packed = if isa.has_vnni() {
             // `vpdpbusd` takes unsigned bytes of one side: the levels are stored with the bias.
             levels = levels.map(|level| level ^ i8::MIN);
             let dword = |row, g| quad(|i| value(row, 4 * g + i));
-            Packed::new(rows.rows, order.len().div_ceil(4), width, dword).starting(|row| rows.bias(row))
+            Packed::new(rows.rows, order.len().div_ceil(4), block, dword).starting(|row| rows.bias(row))
         } else {
             let dword = |row, g| wide_pair(|i| value(row, 2 * g + i));
-            Packed::new(rows.rows, order.len().div_ceil(2), width, dword)
+            Packed::new(rows.rows, order.len().div_ceil(2), block, dword)
         };
-        Self { isa, dim, bits, packed, scales, levels, scale_table: Box::new(*scale_table) }
+        let digits = if width == CodeWidth::Ternary { digit_table(&levels, isa) } else { Vec::new() };
+        Self { isa, dim, width, packed, scales, levels, digits, scale_table: Box::new(*scale_table) }
     }
 
     /// Query rows padded to a multiple of 16: the length of a row of centroid scores and of token scores.
@@ -142,7 +142,7 @@ impl ResidualQuery {
     /// Bytes of one token's codes.
     #[must_use]
     pub fn row_bytes(&self) -> usize {
-        (self.dim * usize::from(self.bits)).div_ceil(8)
+        self.width.row_bytes(self.dim)
     }
 
     /// Scores one document. `centroid_scores` = `[centroids, stride]`, row-major. NaN if a token's centroid is not among them.
@@ -242,18 +242,16 @@ impl ResidualQuery {
     }
 
     fn expand(&self, codes: &[u8], pairs: &mut [[i16; 2]]) {
-        let (bits, per_byte) = (usize::from(self.bits), 8 / usize::from(self.bits));
         for (k, value) in pairs.as_flattened_mut().iter_mut().enumerate().take(self.dim) {
-            let code = codes[k / per_byte] >> (k % per_byte * bits) & ((1 << bits) - 1);
-            *value = self.levels[usize::from(code)].into();
+            *value = self.levels[usize::from(self.width.unpack(codes, k))].into();
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 impl ResidualQuery {
-    pub(super) fn bits(&self) -> u8 {
-        self.bits
+    pub(super) fn width(&self) -> CodeWidth {
+        self.width
     }
 
     pub(super) fn packed(&self) -> &Packed {
@@ -271,6 +269,11 @@ impl ResidualQuery {
     /// Biased by 128 if the instruction set wants that.
     pub(super) fn levels(&self) -> &[i8; 16] {
         &self.levels
+    }
+
+    /// The five levels of every byte of ternary codes, as bytes or as `i16`; empty for other widths.
+    pub(super) fn digits(&self) -> &[[u8; 16]] {
+        &self.digits
     }
 }
 
@@ -298,11 +301,17 @@ impl<'a> Centroids<'a> {
     }
 }
 
-/// The order in which vector units write a row's values: in blocks of 64 bytes of codes, first the lowest code of each byte, then the
-/// next. Each of these planes is rounded up to whole groups of four; positions without a value have a dimension past the end.
-fn plane_order(dim: usize, bits: u8) -> Vec<usize> {
-    let per_byte = 8 / usize::from(bits);
-    let bytes = dim.div_ceil(per_byte);
+/// The order in which vector units write a row's values, rounded up to whole groups of four; positions without a value
+/// have a dimension past the end.
+///
+/// Bit fields of 2 and 4 bits: in blocks of 64 bytes of codes, first the lowest code of each byte, then the next, each of these
+/// planes rounded up for itself. Signs and ternary codes: as they come.
+fn expanded_order(dim: usize, width: CodeWidth) -> Vec<usize> {
+    let per_byte = width.per_byte();
+    if matches!(width, CodeWidth::One | CodeWidth::Ternary) {
+        return (0..dim.next_multiple_of(4)).collect();
+    }
+    let bytes = width.row_bytes(dim);
     let mut order = Vec::with_capacity(bytes.next_multiple_of(4) * per_byte);
     for block in (0..bytes).step_by(64) {
         let plane = (bytes - block).min(64);
@@ -312,4 +321,21 @@ fn plane_order(dim: usize, bits: u8) -> Vec<usize> {
         }
     }
     order
+}
+
+/// The five levels of every byte of ternary codes, in the form that `isa` multiplies: five bytes, or five `i16`.
+fn digit_table(levels: &[i8; 16], isa: Isa) -> Vec<[u8; 16]> {
+    let entry = |byte| {
+        let mut entry = [0; 16];
+        for at in 0..CodeWidth::Ternary.per_byte() {
+            let level = levels[usize::from(CodeWidth::Ternary.digit(byte, at))];
+            if isa.has_vnni() {
+                entry[at] = level.to_le_bytes()[0];
+            } else {
+                entry[2 * at..2 * at + 2].copy_from_slice(&i16::from(level).to_le_bytes());
+            }
+        }
+        entry
+    };
+    (0..=u8::MAX).map(entry).collect()
 }

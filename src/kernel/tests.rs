@@ -9,6 +9,7 @@ use super::packed::QuantisedRows;
 use super::{
     Isa, QueryBf16, QueryF32, QueryI8, ResidualQuery, ResidualTokens, dot, dot_f16, dot_i8, squared_distance,
 };
+use crate::format::CodeWidth;
 use crate::types::TokenMatrix;
 
 /// SplitMix64.
@@ -165,7 +166,7 @@ fn maxima_of(scores: &[f32], rows: usize, stride: usize) -> f64 {
 
 /// A document in residual codes, with what it needs to be scored.
 struct Coded {
-    bits: u8,
+    width: CodeWidth,
     levels: [i8; 16],
     scale_table: [f32; 256],
     codes: Vec<u8>,
@@ -176,22 +177,22 @@ struct Coded {
 }
 
 impl Coded {
-    fn new(random: &mut Random, (dim, tokens): (usize, usize), bits: u8) -> Self {
+    fn new(random: &mut Random, (dim, tokens): (usize, usize), width: CodeWidth) -> Self {
         let id_width = 2 + (random.next() % 3) as u8;
         let centroids = 1 + (random.next() % 300) as usize;
         let mut levels: [i8; 16] = std::array::from_fn(|_| random.next() as i8);
-        levels[random.next() as usize % 4] = i8::MIN;
+        levels[random.next() as usize % width.levels()] = i8::MIN;
         let ids = (0..tokens).flat_map(|_| {
             let id = (random.next() as usize % centroids) as u32;
             id.to_le_bytes()[..usize::from(id_width)].to_vec()
         });
         let ids = ids.collect();
         Self {
-            bits,
+            width,
             levels,
             scale_table: std::array::from_fn(|_| random.float()),
-            // Unused bits of a row's last byte are set too: they must not count.
-            codes: random.bytes(tokens * (dim * usize::from(bits)).div_ceil(8)),
+            // Unused digits of a row's last byte are set too: they must not count.
+            codes: random.bytes(tokens * width.row_bytes(dim)),
             scales: random.bytes(tokens),
             ids,
             id_width,
@@ -205,20 +206,18 @@ impl Coded {
     }
 
     fn pack(&self, isa: Isa, query: TokenMatrix<'_>) -> ResidualQuery {
-        ResidualQuery::pack(isa, query, self.bits, &self.levels, &self.scale_table)
+        ResidualQuery::pack(isa, query, self.width, &self.levels, &self.scale_table)
     }
 
     /// `[tokens, stride]`, in the order of operations that the kernels promise.
     fn expected(&self, query: &QuantisedRows, centroid_scores: &[f32]) -> Vec<f32> {
-        let (dim, stride, bits) = (query.dim, query.rows.next_multiple_of(16), usize::from(self.bits));
-        let row_bytes = (dim * bits).div_ceil(8);
+        let (dim, stride) = (query.dim, query.rows.next_multiple_of(16));
+        let row_bytes = self.width.row_bytes(dim);
         let mut out = vec![0.0; self.scales.len() * stride];
         for t in 0..self.scales.len() {
             let centroid = self.tokens().centroid(t) as usize;
-            let code = |k: usize| {
-                let at = k * bits;
-                usize::from(self.codes[t * row_bytes + at / 8] >> (at % 8) & ((1 << bits) - 1))
-            };
+            let row = &self.codes[t * row_bytes..][..row_bytes];
+            let code = |k: usize| usize::from(self.width.unpack(row, k));
             for q in 0..stride {
                 let value = |k| i64::from(query.values[q * dim + k]) * i64::from(self.levels[code(k)]);
                 let sum: i64 = if q < query.rows { (0..dim).map(value).sum() } else { 0 };
@@ -235,15 +234,15 @@ impl Coded {
 fn residual_maxsim_is_the_same_on_every_isa() {
     let mut random = Random(3);
     for (at, (dim, rows, tokens)) in shapes().into_iter().enumerate() {
-        let bits = if at % 2 == 0 { 2 } else { 4 };
+        let width = CodeWidth::ALL[at % 4];
         let query = random.floats(rows * dim);
-        let coded = Coded::new(&mut random, (dim, tokens), bits);
+        let coded = Coded::new(&mut random, (dim, tokens), width);
         let centroid_scores = random.floats(coded.centroids * rows.next_multiple_of(16));
         let quantised = QuantisedRows::new(matrix(&query, dim));
         let expected = coded.expected(&quantised, &centroid_scores);
         let scalar = coded.pack(Isa::SCALAR, matrix(&query, dim)).maxsim(coded.tokens(), &centroid_scores);
         for isa in Isa::every() {
-            let what = format!("{isa} bits {bits} dim {dim} rows {rows} tokens {tokens}");
+            let what = format!("{isa} {width:?} dim {dim} rows {rows} tokens {tokens}");
             let packed = coded.pack(isa, matrix(&query, dim));
             let mut out = vec![f32::NAN; tokens * packed.stride()];
             packed.token_scores(coded.tokens(), &centroid_scores, &mut out);
@@ -265,7 +264,7 @@ fn a_missing_centroid_is_no_score() {
     let mut random = Random(4);
     let query = random.floats(20 * 64);
     for isa in Isa::every() {
-        let mut coded = Coded::new(&mut random, (64, 30), 4);
+        let mut coded = Coded::new(&mut random, (64, 30), CodeWidth::Four);
         let packed = coded.pack(isa, matrix(&query, 64));
         let centroid_scores = random.floats(coded.centroids * packed.stride());
         assert!(packed.maxsim(coded.tokens(), &[]).is_nan(), "{isa}");
@@ -289,8 +288,8 @@ fn integers_at_their_limits_do_not_overflow() {
             let packed = QueryI8::pack(isa, matrix(&query, dim));
             let expected = (127 * i32::from(value) * dim as i32) as f32 * (1.0f64 / 127.0) as f32;
             assert_eq!(packed.maxsim(&vec![value; dim], &[1.0]), expected, "{isa}");
-            for bits in [2, 4] {
-                let packed = ResidualQuery::pack(isa, matrix(&query, dim), bits, &[value; 16], &[1.0; 256]);
+            for width in CodeWidth::ALL {
+                let packed = ResidualQuery::pack(isa, matrix(&query, dim), width, &[value; 16], &[1.0; 256]);
                 let codes = vec![0xE4; packed.row_bytes()];
                 let tokens =
                     ResidualTokens { codes: &codes, scales: &[7], centroid_ids: &[0; 2], id_width: 2 };
@@ -373,7 +372,8 @@ fn a_broken_row_is_refused() {
 #[test]
 #[should_panic(expected = "one row of codes per token")]
 fn missing_codes_are_refused() {
-    let query = ResidualQuery::pack(Isa::detect(), matrix(&[1.0; 8], 8), 4, &[1; 16], &[1.0; 256]);
+    let query =
+        ResidualQuery::pack(Isa::detect(), matrix(&[1.0; 8], 8), CodeWidth::Four, &[1; 16], &[1.0; 256]);
     let tokens = ResidualTokens { codes: &[0; 3], scales: &[0], centroid_ids: &[0; 2], id_width: 2 };
     let _ = query.maxsim(tokens, &[0.0; 16]);
 }
@@ -412,12 +412,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn any_shape_any_seed(dim in 1usize..200, rows in 0usize..70, tokens in 0usize..60, seed: u64, four: bool) {
+    fn any_shape_any_seed(dim in 1usize..200, rows in 0usize..70, tokens in 0usize..60, seed: u64, width in prop::sample::select(&CodeWidth::ALL[..])) {
         let mut random = Random(seed);
         let query = random.floats(rows * dim);
         let document: Vec<i8> = random.bytes(tokens * dim).into_iter().map(|x| x as i8).collect();
         let scales = random.floats(tokens);
-        let coded = Coded::new(&mut random, (dim, tokens), if four { 4 } else { 2 });
+        let coded = Coded::new(&mut random, (dim, tokens), width);
         let centroid_scores = random.floats(coded.centroids * rows.next_multiple_of(16));
         let of = |isa| {
             let query = matrix(&query, dim);

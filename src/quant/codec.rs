@@ -6,14 +6,15 @@ use super::clustering::cluster;
 use super::fixed::RotatedRows;
 use super::levels::{Histogram, Levels};
 use super::residual::{ResidualCoder, dot};
-use super::{QuantError, Rotation, TokenRows, check_rows, pack, row_bytes, scale_table, unpack};
+use super::{QuantError, Rotation, TokenRows, check_rows, scale_table};
+use crate::format::CodeWidth;
 
 /// How [`ResidualCodec::build`] works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CodecOptions {
-    /// Bits per dimension: 2 or 4.
-    pub bits: u8,
+    /// How many values a dimension of a code can have.
+    pub width: CodeWidth,
     /// How many tokens share a centroid, on average. A centroid takes `dim + 4` bytes.
     pub tokens_per_centroid: usize,
     /// Rounds of k-means.
@@ -26,21 +27,24 @@ pub struct CodecOptions {
 
 impl Default for CodecOptions {
     fn default() -> Self {
-        Self { bits: 4, tokens_per_centroid: 64, iterations: 6, sample_per_centroid: 32, seed: 0 }
+        Self {
+            width: CodeWidth::Four,
+            tokens_per_centroid: 64,
+            iterations: 6,
+            sample_per_centroid: 32,
+            seed: 0,
+        }
     }
 }
 
 impl CodecOptions {
-    /// The defaults at this many bits.
+    /// The defaults at this width.
     #[must_use]
-    pub fn with_bits(bits: u8) -> Self {
-        Self { bits, ..Self::default() }
+    pub fn with_width(width: CodeWidth) -> Self {
+        Self { width, ..Self::default() }
     }
 
     fn check(&self) -> Result<(), QuantError> {
-        if !matches!(self.bits, 2 | 4) {
-            return Err(QuantError::Bits { bits: self.bits });
-        }
         if self.tokens_per_centroid == 0 {
             return Err(QuantError::ZeroOption { option: "tokens_per_centroid" });
         }
@@ -58,11 +62,11 @@ impl CodecOptions {
 pub struct ResidualCodec {
     /// The length of a token vector.
     pub dim: usize,
-    /// Bits per dimension: 2 or 4.
-    pub bits: u8,
+    /// How codes are packed.
+    pub width: CodeWidth,
     /// What [`Rotation::new`] makes the rotation of.
     pub rotation_seed: u64,
-    /// What codes stand for, ascending; the first `2^bits` are used, the others are 0.
+    /// What codes stand for, ascending; those beyond the width's are 0.
     pub levels: [i8; 16],
     /// The base-2 logarithm of scale 0.
     pub scale_log2_min: f32,
@@ -109,7 +113,7 @@ impl ResidualCodec {
     /// use lateen::quant::{CodecOptions, ResidualCodec};
     /// let data = [1.0, 0.0, 0.0, 0.0, 0.0, 0.6, 0.8, 0.0];
     /// let rows = lateen::types::TokenMatrix::new(&data, 4)?;
-    /// let (codec, coded) = ResidualCodec::build(&rows, &[], &CodecOptions::with_bits(4))?;
+    /// let (codec, coded) = ResidualCodec::build(&rows, &[], &CodecOptions::default())?;
     /// assert_eq!(coded.codes.len(), 2 * codec.row_bytes());
     /// let mut token = [0.0; 4];
     /// codec.decode(coded.centroids[1], coded.scales[1], &coded.codes[2..4], &mut token)?;
@@ -132,7 +136,7 @@ impl ResidualCodec {
         let fit = cluster(&source, token_ids, options);
         let mut codec = Self::with_centroids(&fit.means, rows.dim(), options);
         let histogram = codec.residuals(&source, &fit.assignments);
-        let levels = Levels::fit(&histogram, options.bits);
+        let levels = Levels::fit(&histogram, options.width);
         codec.levels = levels.values;
         let coded = codec.encode(&source, fit.assignments, &levels);
         Ok((codec, coded))
@@ -150,7 +154,7 @@ impl ResidualCodec {
         }
         Self {
             dim,
-            bits: options.bits,
+            width: options.width,
             rotation_seed: options.seed,
             levels: [0; 16],
             scale_log2_min: 0.0,
@@ -203,7 +207,7 @@ impl ResidualCodec {
                     source.copy_row(chunk * CHUNK + at, &mut row);
                     this.centroid(cell as usize, &mut centroid);
                     exact[at] = coder.encode(&row, &centroid, &mut unpacked);
-                    pack(&unpacked, this.bits, packed);
+                    this.width.pack(&unpacked, packed);
                 }
             });
         self.fix_grid(&exact);
@@ -245,7 +249,7 @@ impl ResidualCodec {
     /// Bytes of one token's codes.
     #[must_use]
     pub fn row_bytes(&self) -> usize {
-        row_bytes(self.dim, self.bits)
+        self.width.row_bytes(self.dim)
     }
 
     /// How many centroids there are.
@@ -285,7 +289,7 @@ impl ResidualCodec {
         let log2 = f64::from(self.scale_log2_min) + f64::from(scale) * f64::from(self.scale_log2_step);
         let scale = log2.exp2() as f32;
         for (at, out) in out.iter_mut().enumerate() {
-            *out += scale * f32::from(self.levels[usize::from(unpack(codes, self.bits, at))]);
+            *out += scale * f32::from(self.levels[usize::from(self.width.unpack(codes, at))]);
         }
         Ok(())
     }

@@ -1,15 +1,11 @@
 //! What can be wrong with vectors that are to be coded.
 
+use crate::types::MatrixError;
+
 /// Why rows could not be clustered, coded or decoded.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QuantError {
-    /// Choose 2 or 4 bits per dimension.
-    #[error("{bits} bits per dimension; 2 and 4 are possible")]
-    Bits {
-        /// What was asked for.
-        bits: u8,
-    },
     /// Vectors have at least 1 and at most [`MAX_DIM`](crate::types::MAX_DIM) dimensions.
     #[error("a vector has {dim} dimensions; 1 to {} are possible", crate::types::MAX_DIM)]
     Dimension {
@@ -24,6 +20,9 @@ pub enum QuantError {
         /// Its Euclidean length; not finite if a component is not.
         norm: f32,
     },
+    /// Rows are finite numbers.
+    #[error(transparent)]
+    Matrix(#[from] MatrixError),
     /// Give a vocabulary id for every row, or none at all.
     #[error("{ids} token ids for {rows} rows")]
     TokenIds {

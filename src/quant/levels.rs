@@ -1,17 +1,19 @@
 //! Quantisation levels for one dimension of a rotated residual.
 
+use crate::format::CodeWidth;
+
 /// Symmetric Lloyd–Max levels as small integers, and the thresholds between them.
 ///
 /// Values are in units of the residual's root mean square component. `unit · levels[code]` is the value that a
 /// code stands for; codes ascend with their values.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Levels {
-    pub(super) bits: u8,
-    /// Ascending, antisymmetric, the outermost ±127; zero beyond the first `2^bits`.
+    pub(super) width: CodeWidth,
+    /// Ascending, antisymmetric, the outermost ±127; zero beyond those that there are.
     pub(super) values: [i8; 16],
     /// What the integer 1 stands for.
     pub(super) unit: f32,
-    /// The positive half: `values[2^(bits−1) ..]` as floats, in integer steps.
+    /// The upper half, of an odd number of values from the 0 in the middle on: `values[count / 2 ..]` in integer steps.
     pub(super) magnitudes: [f32; 8],
     /// Between neighbouring magnitudes, in integer steps; infinite beyond the last.
     pub(super) thresholds: [f32; 7],
@@ -58,8 +60,10 @@ fn middle(bin: usize) -> f64 {
 impl Levels {
     /// Fits levels to the histogram by alternating centroid and midpoint conditions (Lloyd, "Least squares
     /// quantization in PCM", IEEE Trans. Inf. Theory 1982; Max 1960), then rounds them to integers.
-    pub(super) fn fit(histogram: &Histogram, bits: u8) -> Self {
-        let half = 1 << (bits - 1);
+    pub(super) fn fit(histogram: &Histogram, width: CodeWidth) -> Self {
+        let half = width.levels().div_ceil(2);
+        // Symmetry keeps the middle one of an odd number at 0.
+        let fixed = width.levels() % 2;
         let weights = histogram.weights();
         let (mut count, mut sum) = (vec![0.0; BINS + 1], vec![0.0; BINS + 1]);
         for bin in 0..BINS {
@@ -73,7 +77,8 @@ impl Levels {
             let part = |table: &[f64]| table[bin] + (place - bin as f64) * (table[bin + 1] - table[bin]);
             (part(&count), part(&sum))
         };
-        let mut levels: Vec<f64> = (0..half).map(|at| (at as f64 + 0.5) * 3.0 / half as f64).collect();
+        let mut levels: Vec<f64> =
+            (0..half).map(|at| (at as f64 + 0.5 * (1 - fixed) as f64) * 3.0 / half as f64).collect();
         for _ in 0..ITERATIONS {
             let mut start = (0.0, 0.0);
             for at in 0..half {
@@ -81,32 +86,37 @@ impl Levels {
                     Some(next) => below(0.5 * (levels[at] + next)),
                     None => (count[BINS], sum[BINS]),
                 };
-                if end.0 > start.0 {
+                if end.0 > start.0 && at >= fixed {
                     levels[at] = (end.1 - start.1) / (end.0 - start.0);
                 }
                 start = end;
             }
         }
-        Self::round(&levels, bits)
+        Self::round(&levels, width)
+    }
+
+    /// The code of the smallest value that is not negative.
+    pub(super) fn middle(&self) -> u8 {
+        (self.width.levels() / 2) as u8
     }
 
     /// Integers of which the largest is 127.
-    fn round(levels: &[f64], bits: u8) -> Self {
-        let half = levels.len();
+    fn round(levels: &[f64], width: CodeWidth) -> Self {
+        let (half, below) = (levels.len(), width.levels() / 2);
         let unit = levels[half - 1].max(f64::MIN_POSITIVE) / 127.0;
         let mut magnitudes = [0.0; 8];
         let mut values = [0; 16];
         for (at, level) in levels.iter().enumerate() {
-            let whole = (level / unit).round().clamp(1.0, 127.0);
+            let whole = if *level == 0.0 { 0.0 } else { (level / unit).round().clamp(1.0, 127.0) };
             magnitudes[at] = whole as f32;
-            values[half + at] = whole as i8;
+            values[below + at] = whole as i8;
             values[half - 1 - at] = -(whole as i8);
         }
         let mut thresholds = [f32::INFINITY; 7];
         for at in 1..half {
             thresholds[at - 1] = (magnitudes[at - 1] + magnitudes[at]) / 2.0;
         }
-        Self { bits, values, unit: unit as f32, magnitudes, thresholds }
+        Self { width, values, unit: unit as f32, magnitudes, thresholds }
     }
 }
 
@@ -116,11 +126,16 @@ mod tests {
 
     #[test]
     fn a_normal_distribution_gives_the_published_levels() {
-        // Max, "Quantizing for minimum distortion", 1960, table I: N = 4 and N = 16.
-        let two = Levels::fit(&Histogram::new(), 2);
+        // Max, "Quantizing for minimum distortion", 1960, table I: N = 2, 3, 4 and 16.
+        let one = Levels::fit(&Histogram::new(), CodeWidth::One);
+        assert!((one.unit * 127.0 - 0.7979).abs() < 0.01, "{one:?}");
+        let three = Levels::fit(&Histogram::new(), CodeWidth::Ternary);
+        assert!((three.unit * 127.0 - 1.224).abs() < 0.01, "{three:?}");
+        assert_eq!((three.magnitudes[0], three.thresholds[0]), (0.0, 63.5));
+        let two = Levels::fit(&Histogram::new(), CodeWidth::Two);
         assert!((two.unit * 127.0 - 1.510).abs() < 0.01, "{two:?}");
         assert!((two.unit * two.magnitudes[0] - 0.4528).abs() < 0.01, "{two:?}");
-        let four = Levels::fit(&Histogram::new(), 4);
+        let four = Levels::fit(&Histogram::new(), CodeWidth::Four);
         let published = [0.1284, 0.3881, 0.6568, 0.9424, 1.256, 1.618, 2.069, 2.733];
         for (magnitude, expected) in four.magnitudes.iter().zip(published) {
             assert!((four.unit * magnitude - expected).abs() < 0.02, "{four:?}");
@@ -134,13 +149,13 @@ mod tests {
         let mut huge = Histogram::new();
         (0..100).for_each(|at| huge.add(if at % 2 == 0 { 1e9 } else { 0.0 }));
         for histogram in [Histogram::new(), constant, huge] {
-            for bits in [2, 4] {
-                let levels = Levels::fit(&histogram, bits);
-                let used = &levels.values[..1 << bits];
+            for width in CodeWidth::ALL {
+                let levels = Levels::fit(&histogram, width);
+                let used = &levels.values[..width.levels()];
                 assert!(used.windows(2).all(|pair| pair[0] <= pair[1]), "{levels:?}");
                 assert!(used.iter().zip(used.iter().rev()).all(|(a, b)| *a == -b));
                 assert_eq!(used[used.len() - 1], 127);
-                assert!(levels.values[1 << bits..].iter().all(|&value| value == 0));
+                assert!(levels.values[width.levels()..].iter().all(|&value| value == 0));
             }
         }
     }

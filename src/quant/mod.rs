@@ -2,15 +2,16 @@
 //!
 //! ```text
 //!  row ─ Rotation ─▶ x ─ nearest centroid c of its word ─▶ x − c ─ Lloyd–Max levels ─▶ l ─ s with |c + s·l| = 1 ─▶ s
-//!                              2 or 3 bytes                          2 or 4 bits a dimension                      1 byte
+//!                              2 or 3 bytes                          1 to 4 bits a dimension                      1 byte
 //! ```
 //!
 //! [`ResidualCodec::build`] trains on the rows of one segment and codes them; [`ResidualCodec::decode`] gives a row back
-//! in rotated space, where queries are scored. What it stores at 128 dimensions: 64 or 32 bytes of codes, 3 or 4 of scale
-//! and centroid, and about 2 for the token's share of the centroids.
+//! in rotated space, where queries are scored. What it stores at 128 dimensions: 64, 32, 26 or 16 bytes of codes
+//! ([`CodeWidth`](crate::format::CodeWidth)), 3 or 4 of scale and centroid, and about 2 for the token's share of the centroids.
 //!
 //! * Clusters by vocabulary id: TACHIOM (SIGIR 2026). Centroid and residual: PLAID (Santhanam et al., CIKM 2022).
 //! * Random rotation before scalar quantisation: RaBitQ (Gao & Long, SIGMOD 2024). Levels: Lloyd 1982, Max 1960.
+//! * [`Pooling`] makes fewer vectors of a document before they are coded.
 //! * The same rows, ids and options give the same bytes: clustering adds integers, all else works row by row.
 
 mod clustering;
@@ -20,19 +21,21 @@ mod fixed;
 mod groups;
 mod kmeans;
 mod levels;
-mod packing;
+mod pooling;
 mod random;
 mod residual;
 mod rotation;
 mod rows;
 mod scales;
+mod ward;
 
 use rayon::prelude::*;
 
 pub use codec::{CodecOptions, ResidualCodec, TokenCodes};
 pub use error::QuantError;
 pub use kmeans::{KMeans, KMeansOptions, spherical_kmeans};
-pub use packing::{pack, row_bytes, unpack};
+pub use pooling::{Pooling, PoolingOptions};
+pub(crate) use random::SplitMix64;
 pub use rotation::Rotation;
 pub use rows::TokenRows;
 pub use scales::scale_table;

@@ -5,19 +5,19 @@
 /// [`Rotation`](super::Rotation) is derived from its output and only the seed is stored, so the stream
 /// must stay the same in every release; a generator of a library gives no such promise.
 #[derive(Debug, Clone)]
-pub(super) struct SplitMix64(u64);
+pub(crate) struct SplitMix64(u64);
 
 impl SplitMix64 {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// An independent stream for part `index` of the work under `seed`.
-    pub(super) fn stream(seed: u64, index: u64) -> Self {
+    pub(crate) fn stream(seed: u64, index: u64) -> Self {
         Self(Self::new(seed ^ Self::new(index).next()).next())
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,14 +26,14 @@ impl SplitMix64 {
     }
 
     /// A number below `bound` (0 if `bound` is 0), by multiplication; the bias is below 2⁻³².
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 
     /// `count` distinct numbers below `bound`, ascending; all of them if `count ≥ bound`.
     ///
     /// Selection sampling (Knuth, TAOCP 2, §3.4.2, algorithm S): O(`bound`) time, no extra memory.
-    pub(super) fn distinct(&mut self, count: usize, bound: usize) -> Vec<usize> {
+    pub(crate) fn distinct(&mut self, count: usize, bound: usize) -> Vec<usize> {
         if count >= bound {
             return (0..bound).collect();
         }

@@ -1,6 +1,7 @@
 //! One row against its centroid: directions to codes, lengths to one number.
 
 use super::levels::Levels;
+use crate::format::CodeWidth;
 
 /// The inner product, in eight partial sums so that it vectorises; the order of additions is fixed.
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -28,10 +29,12 @@ pub(super) struct ResidualCoder<'a> {
 }
 
 /// Stretches tried: the best scale of a single row scatters around that of all rows, more so with fewer levels.
-fn stretches(bits: u8) -> &'static [f32] {
-    match bits {
-        2 => &[1.0, 0.76, 0.88, 1.12, 1.24],
-        _ => &[1.0, 0.84, 0.92, 1.08],
+/// A sign is the same at any scale.
+fn stretches(width: CodeWidth) -> &'static [f32] {
+    match width {
+        CodeWidth::One => &[1.0],
+        CodeWidth::Ternary | CodeWidth::Two => &[1.0, 0.76, 0.88, 1.12, 1.24],
+        CodeWidth::Four => &[1.0, 0.84, 0.92, 1.08],
     }
 }
 
@@ -40,7 +43,7 @@ impl<'a> ResidualCoder<'a> {
         let zeros = || vec![0.0; dim];
         Self {
             levels,
-            stretches: stretches(levels.bits),
+            stretches: stretches(levels.width),
             residual: zeros(),
             directions: zeros(),
             best: zeros(),
@@ -50,7 +53,8 @@ impl<'a> ResidualCoder<'a> {
     /// Chooses a level for every dimension of `row − centroid`, and returns the factor `s` by which they count:
     /// the code stands for `centroid + s · levels`.
     ///
-    /// Of several factors for rounding the one with the smallest error wins. `s` is 0 if the row equals its centroid.
+    /// Of several factors for rounding the one with the smallest error wins. `s` is 0 if the row equals its centroid, or
+    /// if no component is large enough for another level than 0.
     pub(super) fn encode(&mut self, row: &[f32], centroid: &[f32], codes: &mut [u8]) -> f32 {
         for ((out, &x), &c) in self.residual.iter_mut().zip(row).zip(centroid) {
             *out = x - c;
@@ -58,14 +62,18 @@ impl<'a> ResidualCoder<'a> {
         let energy = dot(&self.residual, &self.residual);
         let step = (energy / row.len() as f32).sqrt() * self.levels.unit;
         if step < 1e-9 {
-            codes.fill(1 << (self.levels.bits - 1)); // the smallest positive level
+            codes.fill(self.levels.middle());
             return 0.0;
         }
         let off_sphere = dot(centroid, centroid) - 1.0;
         let (mut best_error, mut best_scale) = (f32::INFINITY, 0.0);
+        self.best.fill(0.0);
         for &stretch in self.stretches {
             round(&self.residual, 1.0 / (step * stretch), self.levels, &mut self.directions);
             let square = dot(&self.directions, &self.directions);
+            if square == 0.0 {
+                continue;
+            }
             let along = dot(&self.residual, &self.directions);
             let scale = unit_scale(square, dot(centroid, &self.directions), off_sphere, along / square);
             let error = energy - scale * (2.0 * along - scale * square);
@@ -79,20 +87,23 @@ impl<'a> ResidualCoder<'a> {
     }
 
     fn write_codes(&self, codes: &mut [u8]) {
-        let half = 1u8 << (self.levels.bits - 1);
+        let middle = self.levels.middle();
+        // An even number of levels has two in the middle.
+        let below = middle - u8::from(self.levels.width.levels().is_multiple_of(2));
         let between = self.levels.thresholds;
         for (code, &level) in codes.iter_mut().zip(&self.best) {
             let above = between.iter().map(|&threshold| u8::from(level.abs() > threshold)).sum::<u8>();
-            *code = if level < 0.0 { half - 1 - above } else { half + above };
+            *code = if level < 0.0 { below - above } else { middle + above };
         }
     }
 }
 
 /// The nearest level to each `value · factor`, in integer steps.
 fn round(values: &[f32], factor: f32, levels: &Levels, out: &mut [f32]) {
-    match levels.bits {
-        2 => round_with::<1>(values, factor, levels, out),
-        _ => round_with::<7>(values, factor, levels, out),
+    match levels.width {
+        CodeWidth::One => round_with::<0>(values, factor, levels, out),
+        CodeWidth::Ternary | CodeWidth::Two => round_with::<1>(values, factor, levels, out),
+        CodeWidth::Four => round_with::<7>(values, factor, levels, out),
     }
 }
 
@@ -142,8 +153,8 @@ mod tests {
 
     #[test]
     fn codes_are_the_nearest_levels() {
-        for bits in [2, 4] {
-            let levels = Levels::fit(&Histogram::new(), bits);
+        for (width, cosine) in CodeWidth::ALL.into_iter().zip([0.8, 0.88, 0.93, 0.99]) {
+            let levels = Levels::fit(&Histogram::new(), width);
             let mut coder = ResidualCoder::new(&levels, 64);
             let mut row: Vec<f32> = (0..64).map(|at| ((at * 37 + 11) % 64) as f32 - 31.0).collect();
             crate::types::normalize(&mut row);
@@ -152,7 +163,7 @@ mod tests {
             let decoded: Vec<f32> =
                 codes.iter().map(|&code| scale * f32::from(levels.values[usize::from(code)])).collect();
             assert!((dot(&decoded, &decoded) - 1.0).abs() < 1e-5);
-            assert!(dot(&decoded, &row) > if bits == 2 { 0.93 } else { 0.99 });
+            assert!(dot(&decoded, &row) > cosine, "{width:?}");
             for (a, b) in decoded.iter().zip(&row) {
                 assert!(a * b >= 0.0, "signs differ");
             }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::random::SplitMix64;
 use super::*;
+use crate::format::CodeWidth;
 use crate::types::{MatrixError, TokenMatrix, TokenMatrixBuf, normalize};
 
 /// Rows around `words` directions, with some noise along shared directions, and the word of each row.
@@ -42,7 +43,7 @@ fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
 fn threads_do_not_change_a_byte() {
     let (rows, ids) = tokens(20_000, 24, 40, 1);
     for ids in [&ids[..], &[]] {
-        let options = CodecOptions { tokens_per_centroid: 16, ..CodecOptions::with_bits(4) };
+        let options = CodecOptions { tokens_per_centroid: 16, ..CodecOptions::default() };
         let build = || ResidualCodec::build(&rows.view(), ids, &options).unwrap();
         let one = in_pool(1, build);
         assert_eq!(one, in_pool(2, build));
@@ -54,10 +55,20 @@ fn threads_do_not_change_a_byte() {
 
 #[test]
 fn decoded_rows_are_near_and_of_unit_length() {
-    for (dim, bits, cosine) in [(64, 4, 0.985), (64, 2, 0.90), (48, 4, 0.985), (7, 4, 0.96), (128, 2, 0.90)] {
+    use CodeWidth::{Four, One, Ternary, Two};
+    let cases = [
+        (64, Four, 0.985),
+        (64, Two, 0.90),
+        (48, Four, 0.985),
+        (7, Four, 0.96),
+        (128, Two, 0.90),
+        (64, Ternary, 0.86),
+        (64, One, 0.78),
+    ];
+    for (dim, width, cosine) in cases {
         let (rows, ids) = tokens(3000, dim, 30, 2);
         let (codec, coded) =
-            ResidualCodec::build(&rows.view(), &ids, &CodecOptions::with_bits(bits)).unwrap();
+            ResidualCodec::build(&rows.view(), &ids, &CodecOptions::with_width(width)).unwrap();
         let rotation = codec.rotation();
         let (mut sum, mut off) = (0.0, 0);
         for (number, row) in rows.view().iter().enumerate() {
@@ -66,9 +77,9 @@ fn decoded_rows_are_near_and_of_unit_length() {
             rotation.apply_inverse(&mut back);
             sum += residual::dot(&back, row);
         }
-        assert!(off * 50 <= rows.view().rows(), "dim {dim}, {bits} bits: {off} rows are not of unit length");
+        assert!(off * 50 <= rows.view().rows(), "dim {dim}, {width:?}: {off} rows are not of unit length");
         let mean = sum / rows.view().rows() as f32;
-        assert!(mean > cosine, "dim {dim}, {bits} bits: mean cosine {mean}");
+        assert!(mean > cosine, "dim {dim}, {width:?}: mean cosine {mean}");
     }
 }
 
@@ -76,9 +87,9 @@ fn decoded_rows_are_near_and_of_unit_length() {
 fn scoring_codes_finds_what_exact_scoring_finds() {
     let (rows, ids) = tokens(6000, 64, 60, 3);
     let (queries, _) = tokens(20, 64, 60, 3);
-    for (bits, least) in [(4, 0.9), (2, 0.7)] {
+    for (width, least) in CodeWidth::ALL.into_iter().zip([0.5, 0.6, 0.7, 0.9]) {
         let (codec, coded) =
-            ResidualCodec::build(&rows.view(), &ids, &CodecOptions::with_bits(bits)).unwrap();
+            ResidualCodec::build(&rows.view(), &ids, &CodecOptions::with_width(width)).unwrap();
         let back: Vec<Vec<f32>> = (0..6000).map(|row| decoded(&codec, &coded, row)).collect();
         let mut found = 0;
         for query in queries.view().iter() {
@@ -89,7 +100,7 @@ fn scoring_codes_finds_what_exact_scoring_finds() {
             found += exact.iter().filter(|row| coded.contains(row)).count();
         }
         let recall = found as f64 / (20.0 * 10.0);
-        assert!(recall >= least, "{bits} bits: recall@10 {recall}");
+        assert!(recall >= least, "{width:?}: recall@10 {recall}");
     }
 }
 
@@ -115,12 +126,12 @@ fn clustering_by_token_keeps_its_budget() {
 
 #[test]
 fn a_single_row_no_row_and_equal_rows() {
-    for bits in [2, 4] {
-        let options = CodecOptions::with_bits(bits);
+    for width in CodeWidth::ALL {
+        let options = CodecOptions::with_width(width);
         let none = TokenMatrix::new(&[], 5).unwrap();
         let (codec, coded) = ResidualCodec::build(&none, &[], &options).unwrap();
         assert_eq!((codec.centroid_count(), coded), (0, TokenCodes::default()));
-        assert_eq!(codec.levels[(1 << bits) - 1], 127);
+        assert_eq!(codec.levels[width.levels() - 1], 127);
         assert!(codec.decode(0, 0, &[0; 3], &mut [0.0; 5]).is_err());
 
         for (data, dim) in [(vec![0.6, 0.0, -0.8], 3), ([0.6, 0.0, -0.8].repeat(500), 3), (vec![1.0; 9], 1)] {
@@ -145,9 +156,9 @@ fn a_single_row_no_row_and_equal_rows() {
 fn one_dimension_has_two_directions() {
     let data: Vec<f32> = (0..100).map(|at| if at % 3 == 0 { -1.0 } else { 1.0 }).collect();
     let rows = TokenMatrix::new(&data, 1).unwrap();
-    for bits in [2, 4] {
+    for width in CodeWidth::ALL {
         for ids in [vec![], vec![1; 100]] {
-            let (codec, coded) = ResidualCodec::build(&rows, &ids, &CodecOptions::with_bits(bits)).unwrap();
+            let (codec, coded) = ResidualCodec::build(&rows, &ids, &CodecOptions::with_width(width)).unwrap();
             for (number, &expected) in data.iter().enumerate() {
                 let mut back = decoded(&codec, &coded, number);
                 codec.rotation().apply_inverse(&mut back);
@@ -164,7 +175,6 @@ fn wrong_arguments_are_named() {
     let build =
         |rows: &TokenMatrix<'_>, ids: &[u32], options| ResidualCodec::build(rows, ids, &options).err();
     let options = CodecOptions::default;
-    assert_eq!(build(&rows, &[], CodecOptions::with_bits(3)), Some(QuantError::Bits { bits: 3 }));
     assert_eq!(build(&rows, &[1], options()), Some(QuantError::TokenIds { rows: 2, ids: 1 }));
     let zero = CodecOptions { tokens_per_centroid: 0, ..options() };
     assert_eq!(build(&rows, &[], zero), Some(QuantError::ZeroOption { option: "tokens_per_centroid" }));
@@ -248,7 +258,7 @@ proptest! {
     #[test]
     fn any_unit_rows_are_coded(
         dim in 1usize..40,
-        bits in prop::sample::select(vec![2u8, 4]),
+        width in prop::sample::select(&CodeWidth::ALL[..]),
         count in 0usize..200,
         with_ids: bool,
         values in prop::collection::vec(-1.0f32..1.0, 8000),
@@ -258,7 +268,7 @@ proptest! {
         rows.normalize_rows();
         prop_assume!(rows.view().iter().all(|row| row.iter().any(|&x| x != 0.0)));
         let ids: Vec<u32> = if with_ids { (0..count).map(|row| (row % 7) as u32).collect() } else { vec![] };
-        let options = CodecOptions { tokens_per_centroid: 8, ..CodecOptions::with_bits(bits) };
+        let options = CodecOptions { tokens_per_centroid: 8, ..CodecOptions::with_width(width) };
         let (codec, coded) = ResidualCodec::build(&rows.view(), &ids, &options).unwrap();
         prop_assert_eq!(coded.scales.len(), count);
         prop_assert_eq!(coded.codes.len(), count * codec.row_bytes());

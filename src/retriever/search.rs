@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::places::{NOWHERE, Places};
 use super::{Answer, AnswerReport, Error, Explanation, Found, Retriever, TokenMatch};
 use crate::corpus::Document;
 use crate::index::Snapshot;
@@ -139,14 +140,13 @@ impl Retriever {
         (query, explainer): (&EncodedTokens, &mut Explainer<'_>),
     ) -> Result<Vec<TokenMatch>, Error> {
         let rows = explainer.explain(doc)?;
-        let spans = match stored {
-            Some(stored) => self.model.document_spans(&full_text(stored))?,
-            None => Vec::new(),
+        let places = match stored {
+            Some(stored) => Places::of(&self.model, &full_text(stored), (explainer.snapshot(), doc))?,
+            None => Places::Unknown,
         };
-        let place = |spans: &[(u32, u32)], row: usize| spans.get(row).copied().unwrap_or((0, 0));
         let matches = rows.into_iter().map(|row| TokenMatch {
-            query_span: place(&query.spans, row.query_row),
-            document_span: place(&spans, row.document_row),
+            query_span: query.spans.get(row.query_row).copied().unwrap_or(NOWHERE),
+            document_span: places.of_match(query.matrix.view().row(row.query_row), &row),
             contribution: row.contribution,
             similarity: row.similarity,
         });
@@ -155,7 +155,7 @@ impl Retriever {
 }
 
 /// The text that was encoded, from what was stored of it.
-fn full_text(stored: &StoredDocument) -> String {
+pub(super) fn full_text(stored: &StoredDocument) -> String {
     let document = Document {
         id: String::new(),
         title: stored.title.clone(),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use lateen_index_format::{StoredDocument, TokenStorage};
 
-use super::Error;
+use super::tune::tune_commit;
+use super::{Error, TuneWatch};
 use crate::corpus::{CorpusError, Document};
 use crate::encode::Model;
 use crate::index::{CommitInfo, Index, NewDocument, Writer, WriterOptions};
@@ -18,11 +19,16 @@ pub struct WriteOptions {
     pub commit_every: Option<u64>,
     /// Documents encoded together. Default 256.
     pub batch: usize,
+    /// Whether [`RetrieverWriter::commit`] measures which effort reaches which recall, if the index is large enough for
+    /// that to matter and was not measured yet, or when it had less than half as many documents. Takes about as
+    /// long as building segments of the same documents, at least some seconds; a commit of its own keeps the result.
+    /// Default true.
+    pub tune: bool,
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { index: WriterOptions::default(), commit_every: None, batch: 256 }
+        Self { index: WriterOptions::default(), commit_every: None, batch: 256, tune: true }
     }
 }
 
@@ -40,6 +46,8 @@ pub struct AddReport {
     pub tokens: u64,
     /// Commits made on the way.
     pub commits: u64,
+    /// Whether the last of them measured the index.
+    pub tuned: bool,
 }
 
 /// A report on the way, after each batch.
@@ -65,6 +73,7 @@ pub enum Flow {
 #[derive(Debug)]
 pub struct RetrieverWriter {
     writer: Writer,
+    index: Index,
     model: Arc<Model>,
     pending: Vec<Document>,
     options: WriteOptions,
@@ -76,7 +85,8 @@ impl RetrieverWriter {
     pub(super) fn begin(index: &Index, model: Arc<Model>, options: &WriteOptions) -> Result<Self, Error> {
         let writer = index.writer(options.index.clone())?;
         let options = options.clone();
-        Ok(Self { writer, model, pending: Vec::new(), options, uncommitted: 0, report: AddReport::default() })
+        let (index, pending, report) = (index.clone(), Vec::new(), AddReport::default());
+        Ok(Self { writer, index, model, pending, options, uncommitted: 0, report })
     }
 
     /// Adds a document, or replaces the one with its id. A document that is there already with the
@@ -126,14 +136,34 @@ impl RetrieverWriter {
         Ok(self.writer.delete(id)?)
     }
 
-    /// Makes everything so far durable and visible, in one step: all or nothing.
+    /// Makes everything so far durable and visible, in one step: all or nothing. Then measures the index, if
+    /// [`WriteOptions::tune`] says so and it is due.
     ///
     /// # Errors
     /// [`Error`] if a file could not be written or synced; the commit before stays.
     pub fn commit(&mut self) -> Result<CommitInfo, Error> {
+        self.commit_watched(&mut |_| true)
+    }
+
+    /// [`RetrieverWriter::commit`]; `watch` is asked from time to time whether to go on measuring. What was committed
+    /// is so before it is first asked.
+    ///
+    /// # Errors
+    /// As [`RetrieverWriter::commit`]; the documents stay committed if only measuring fails.
+    pub fn commit_watched(&mut self, watch: TuneWatch<'_>) -> Result<CommitInfo, Error> {
         self.encode_pending()?;
+        let mut info = self.commit_documents()?;
+        if self.options.tune && tune_commit(&mut self.writer, &self.index.snapshot(), watch)? {
+            self.report.tuned = true;
+            info = self.writer.commit()?;
+        }
+        Ok(info)
+    }
+
+    fn commit_documents(&mut self) -> Result<CommitInfo, Error> {
         self.uncommitted = 0;
         self.report.commits += 1;
+        self.report.tuned = false;
         Ok(self.writer.commit()?)
     }
 
@@ -172,7 +202,7 @@ impl RetrieverWriter {
             self.write(new)?;
         }
         match self.options.commit_every {
-            Some(every) if self.uncommitted >= every => self.commit().map(drop),
+            Some(every) if self.uncommitted >= every => self.commit_documents().map(drop),
             _ => Ok(()),
         }
     }

@@ -5,7 +5,9 @@ use std::time::Instant;
 use super::allowed::Allowed;
 use super::graph;
 use super::top;
-use super::{Plan, PlanChoice, SearchError, SearchOptions, SearchOutcome, SearchReport};
+use super::{
+    EffortSource, Plan, PlanChoice, Recall, SearchError, SearchOptions, SearchOutcome, SearchReport,
+};
 use crate::index::{DenseReader, DenseRows, Segment, Snapshot};
 use crate::kernel::{self, Isa};
 use crate::types::{Hit, Score};
@@ -41,6 +43,12 @@ pub fn search_dense(
         }
         hits.extend(search_segment((segment, &allowed), query, (plan, options), &mut report)?);
     }
+    if report.stages.iter().any(|stage| stage.name == "graph") {
+        report.effort_source = match options.ef_search {
+            Some(_) => EffortSource::Given,
+            None => EffortSource::NotMeasured,
+        };
+    }
     let start = Instant::now();
     let found = hits.len() as u64;
     let hits = top::best(snapshot, hits, options.k)?;
@@ -70,7 +78,7 @@ fn choose(
     allowed: &Allowed<'_>,
     options: &SearchOptions,
 ) -> Result<(Plan, &'static str), SearchError> {
-    if options.plan == PlanChoice::Exact {
+    if options.plan == PlanChoice::Exact || options.recall == Recall::EXACT {
         return Ok((Plan::DenseExact, "asked for"));
     }
     if segment.reader().graph()?.is_none() {

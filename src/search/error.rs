@@ -1,6 +1,7 @@
 //! What a search can refuse.
 
 use crate::ann::AnnError;
+use crate::encode::export::PcaError;
 use crate::index::IndexError;
 use crate::types::MatrixError;
 
@@ -26,11 +27,20 @@ pub enum SearchError {
         what: &'static str,
     },
     /// Two-stage search needs centroids, which indexes of uncompressed tokens do not have.
-    #[error("the two-stage plan needs 2- or 4-bit codes, the index stores {storage}; use the exact plan")]
+    #[error("the two-stage plan needs codes, the index stores {storage}; use the exact plan")]
     PlanNotPossible {
         /// How the tokens are stored.
         storage: &'static str,
     },
+    /// Ask for a share above 0 and at most 1, or `exact`.
+    #[error("a recall is a number above 0 and at most 1, or `exact`, not {found}")]
+    Recall {
+        /// What was asked for.
+        found: String,
+    },
+    /// The vectors cannot be had in fewer dimensions: take more documents, or other dimensions.
+    #[error("no projection to fewer dimensions: {0}")]
+    Projection(#[from] PcaError),
     /// There is no live document of that number in the snapshot.
     #[error("the snapshot has no document {doc}")]
     NoSuchDocument {

@@ -59,6 +59,12 @@ impl<'a> Explainer<'a> {
         Ok(Self { snapshot, query, isa, prepared })
     }
 
+    /// What is searched.
+    #[must_use]
+    pub fn snapshot(&self) -> &'a Snapshot {
+        self.snapshot
+    }
+
     /// Finds the closest token of `doc` for every query token, on what the index stores, as the search
     /// itself does. Empty if the document has no tokens.
     ///

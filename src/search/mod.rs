@@ -21,6 +21,7 @@
 //!
 //! Absent on purpose: text, models, files. Equal scores are ordered by ascending external id.
 
+mod advise;
 mod allowed;
 mod buffer;
 mod dense;
@@ -32,13 +33,16 @@ mod first_stage;
 mod graph;
 mod options;
 mod plan;
+mod recall;
 mod report;
 mod rescore;
 mod residual;
 mod shortlist;
 mod tokens;
 mod top;
+mod tune;
 
+pub use advise::{Advice, AdviseOptions, Variant, advise, recommend};
 pub use dense::search_dense;
 pub use effort::Effort;
 pub use error::SearchError;
@@ -46,8 +50,13 @@ pub use explain::{Explainer, RowMatch, explain};
 pub use filter::{Condition, Filter};
 pub use options::{PlanChoice, SearchOptions};
 pub use plan::Plan;
+pub use recall::{EffortSource, Evidence, Recall};
 pub use report::{SearchOutcome, SearchReport, StageReport};
 pub use tokens::{search_tokens, search_tokens_batch};
+pub use tune::{
+    ExactAnswers, FEWEST_DOCUMENTS, MeasuredRecall, PseudoQueries, StoredTokens, TuneOptions, TuneProgress,
+    TuningState, measure_recall, tune,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! What the caller may ask of one search.
 
-use super::{Effort, Filter};
+use super::{Effort, Filter, Recall};
 use crate::kernel::Isa;
 
 /// How hits are to be found.
@@ -23,7 +23,11 @@ pub struct SearchOptions {
     pub k: usize,
     /// How to find them. Default [`PlanChoice::Auto`].
     pub plan: PlanChoice,
-    /// How hard the two-stage plan tries. Default: [`Effort::for_top`] of `k`.
+    /// How much of the exact answer is to be found. Default [`Recall::DEFAULT`]. The index knows which effort that
+    /// takes if it was measured ([`tune`](super::tune)); if it was not, the effort is [`Effort::for_top`] of `k`, and the
+    /// report says so.
+    pub recall: Recall,
+    /// How hard the two-stage plan tries, whatever `recall` says. Default: what `recall` takes.
     pub effort: Option<Effort>,
     /// The documents that may be hits. Default: all that are not deleted.
     pub filter: Option<Filter>,
@@ -56,6 +60,7 @@ impl Default for SearchOptions {
         Self {
             k: 10,
             plan: PlanChoice::Auto,
+            recall: Recall::DEFAULT,
             effort: None,
             filter: None,
             ef_search: None,

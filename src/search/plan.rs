@@ -66,11 +66,13 @@ impl Shape {
 }
 
 /// What things cost in units of scoring one document token on its codes, as measured on one core (`benches/search.rs`).
-mod cost {
+pub(super) mod cost {
     /// Scoring one centroid and looking for the best.
     pub const CENTROID: f64 = 0.8;
     /// Walking one posting.
     pub const POSTING: f64 = 0.2;
+    /// Looking a token's centroid up in the coarse scores.
+    pub const ESTIMATE: f64 = 0.1;
     /// Scoring a token's centroid along with the token.
     pub const OWN_CENTROID: f64 = 1.0;
 }
@@ -78,10 +80,13 @@ mod cost {
 /// Chooses the plan for one segment and says why. Costs are in units of scoring one document token.
 pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, String), SearchError> {
     let storage = match shape.storage {
-        TokenStorage::Residual2 | TokenStorage::Residual4 => None,
+        TokenStorage::None => return Err(SearchError::NotStored { what: "token vectors" }),
         TokenStorage::F16 => Some("f16 tokens"),
         TokenStorage::F32 => Some("f32 tokens"),
-        _ => return Err(SearchError::NotStored { what: "token vectors" }),
+        TokenStorage::Residual1
+        | TokenStorage::ResidualTernary
+        | TokenStorage::Residual2
+        | TokenStorage::Residual4 => None,
     };
     match (storage, options.plan) {
         (Some(storage), PlanChoice::TwoStage) => Err(SearchError::PlanNotPossible { storage }),
@@ -112,7 +117,8 @@ fn cheaper(shape: Shape, options: &SearchOptions) -> (Plan, String) {
     let postings_of_list = shape.tokens as f64 / centroids.max(1.0);
     let postings = shape.query_tokens as f64 * (effort.nprobe as f64).min(centroids) * postings_of_list;
     let shortlist = (effort.expected(options.k) as f64).min(shape.allowed as f64) * per_document;
-    let staged = centroids * cost::CENTROID + postings * cost::POSTING + shortlist;
+    let refined = (effort.refine as f64).min(shape.allowed as f64) * per_document;
+    let staged = centroids * cost::CENTROID + postings * cost::POSTING + refined * cost::ESTIMATE + shortlist;
     let why = format!("a scan costs {scan:.0} token scores, two stages about {staged:.0}");
     (if scan <= staged { exact } else { Plan::TwoStage }, why)
 }

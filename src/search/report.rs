@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Effort, Plan, SearchOptions};
+use super::plan::cost;
+use super::{Effort, EffortSource, Plan, SearchOptions};
 use crate::index::Snapshot;
 use crate::types::Hit;
 
@@ -35,6 +36,8 @@ pub struct SearchReport {
     pub allowed: u64,
     /// How hard the two-stage plan tried, per segment; `None` if every document was scored.
     pub effort: Option<Effort>,
+    /// Where that effort came from, and what is known of its recall.
+    pub effort_source: EffortSource,
     /// The stages in order, summed over segments.
     pub stages: Vec<StageReport>,
 }
@@ -51,8 +54,22 @@ impl SearchReport {
             documents: snapshot.documents(),
             allowed: 0,
             effort: None,
+            effort_source: EffortSource::Exact,
             stages: Vec::new(),
         }
+    }
+
+    /// What the search cost beyond scoring the centroids, which every plan does, in units of scoring one token of a
+    /// document against the query. Counted, not timed: the same on every machine.
+    #[must_use]
+    pub fn work(&self) -> f64 {
+        let cost = |stage: &StageReport| match stage.name {
+            "scan" | "rescore" | "rest" => stage.examined as f64,
+            "lists" => stage.examined as f64 * cost::POSTING,
+            "refine" => stage.examined as f64 * cost::ESTIMATE,
+            _ => 0.0,
+        };
+        self.stages.iter().map(cost).sum()
     }
 
     /// Time of all stages together, in nanoseconds.
@@ -83,7 +100,7 @@ impl SearchReport {
 /// One stage of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageReport {
-    /// `centroids`, `lists`, `rescore`, `rest`, `scan`, `graph` or `select`.
+    /// `centroids`, `lists`, `refine`, `rescore`, `rest`, `scan`, `graph` or `select`.
     pub name: &'static str,
     /// Wall-clock time in nanoseconds.
     pub nanos: u64,

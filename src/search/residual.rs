@@ -6,7 +6,7 @@ use super::SearchError;
 use super::buffer::Buffer;
 use super::first_stage::{Prober, Probes};
 use crate::index::{ResidualReader, Segment};
-use crate::kernel::{Isa, QueryI8, ResidualQuery, ResidualTokens, prefetch};
+use crate::kernel::{CoarseScores, Isa, QueryI8, ResidualQuery, ResidualTokens, prefetch};
 use crate::quant::{Rotation, scale_table};
 use crate::types::{TokenMatrix, TokenMatrixBuf};
 
@@ -21,6 +21,8 @@ pub(super) struct Residual<'a> {
     codes: ResidualReader<'a>,
     query: ResidualQuery,
     centroid_query: QueryI8,
+    /// The length of each row of the query: no centroid scores more.
+    lengths: Vec<f32>,
     /// `[centroids, stride]`; if not there, a document's own centroids are scored when it is.
     table: Option<Buffer>,
 }
@@ -32,9 +34,11 @@ impl<'a> Residual<'a> {
         let codec = codes.codec();
         let rotated = rotate(query, codec.rotation_seed)?;
         let table = scale_table(codec.scale_log2_min, codec.scale_log2_step);
-        let query = ResidualQuery::pack(isa, rotated.view(), codec.bits, &codec.levels, &table);
+        let query = ResidualQuery::pack(isa, rotated.view(), codec.width, &codec.levels, &table);
         let centroid_query = QueryI8::pack(isa, rotated.view());
-        Ok(Self { codes, query, centroid_query, table: None })
+        let lengths =
+            rotated.view().iter().map(|row| row.iter().map(|x| x * x).sum::<f32>().sqrt()).collect();
+        Ok(Self { codes, query, centroid_query, lengths, table: None })
     }
 
     pub fn centroids(&self) -> usize {
@@ -47,16 +51,31 @@ impl<'a> Residual<'a> {
         self.see_centroids(threads, || (), |(), _, _| ());
     }
 
-    /// The same, and picks the `nprobe` closest centroids of each query token.
-    pub fn probe(&mut self, nprobe: usize, threads: usize) -> Vec<Probes> {
+    /// The same, picks the `nprobe` closest centroids of each query token, and keeps all scores in a byte each.
+    pub fn probe(&mut self, nprobe: usize, threads: usize) -> (Vec<Probes>, CoarseScores) {
         let (isa, stride, rows) = (self.query.isa(), self.query.stride(), self.query.rows());
-        let prober = || Prober::new(isa, stride, rows, nprobe);
-        let seen = self.see_centroids(threads, prober, Prober::see);
-        let joined = seen.into_iter().reduce(|mut all, prober| {
-            all.join(prober);
+        let (lengths, centroids) = (self.lengths.clone(), self.centroids());
+        let start = || {
+            let room = if threads > 1 { 0 } else { centroids };
+            (Prober::new(isa, stride, rows, nprobe), CoarseScores::new(isa, &lengths, room))
+        };
+        let see = |(prober, coarse): &mut (Prober, CoarseScores), first: usize, scores: &[f32]| {
+            prober.see(first, scores);
+            coarse.push(scores);
+        };
+        let joined = self.see_centroids(threads, start, see).into_iter().reduce(|mut all, next| {
+            all.0.join(next.0);
+            all.1.append(&next.1);
             all
         });
-        joined.unwrap_or_else(prober).finish()
+        let (prober, coarse) = joined.unwrap_or_else(start);
+        (prober.finish(), coarse)
+    }
+
+    /// What a document scores judging by the centroids of its tokens alone, and how many tokens those are.
+    pub fn estimate(&self, coarse: &CoarseScores, doc: u32) -> Result<(f32, u64), SearchError> {
+        let ids = self.codes.centroids_of(doc)?;
+        Ok((coarse.maxsim(ids), ids.len() as u64))
     }
 
     /// Fills the table, shows each tile to `see` while it is in the cache, and returns what each part has seen.

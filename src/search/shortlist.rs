@@ -3,8 +3,10 @@
 use super::SearchError;
 use super::allowed::Allowed;
 use super::first_stage::Probes;
+use super::residual::Residual;
 use crate::ann::Accumulator;
 use crate::index::Segment;
+use crate::kernel::CoarseScores;
 
 /// Documents and the scores they are estimated to have, best first, equal estimates by ascending number.
 #[derive(Debug, Default, PartialEq)]
@@ -14,6 +16,31 @@ pub(super) struct Shortlist {
     pub postings: u64,
     /// Documents that the walk reached.
     pub reached: u64,
+}
+
+impl Shortlist {
+    /// Estimates all documents again, from the centroids of all their tokens, and keeps the best `candidates`.
+    /// Returns the number of these tokens.
+    pub fn refine(
+        &mut self,
+        residual: &Residual<'_>,
+        coarse: &CoarseScores,
+        candidates: usize,
+    ) -> Result<u64, SearchError> {
+        let mut seen = 0;
+        for (doc, estimate) in &mut self.documents {
+            let tokens;
+            (*estimate, tokens) = residual.estimate(coarse, *doc)?;
+            seen += tokens;
+        }
+        let best_first = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if candidates < self.documents.len() {
+            self.documents.select_nth_unstable_by(candidates, best_first);
+            self.documents.truncate(candidates);
+        }
+        self.documents.sort_unstable_by(best_first);
+        Ok(seen)
+    }
 }
 
 /// Walks the lists that `probes` name and keeps at most `candidates` documents, all of them `allowed`.

@@ -304,7 +304,14 @@ fn equal_scores_come_by_id_whatever_the_order_of_arrival() {
 fn contributions_sum_to_the_score() {
     let mut world = World::new(6);
     let documents = documents(&mut world, 30);
-    for storage in [TokenStorage::F32, TokenStorage::F16, TokenStorage::Residual4, TokenStorage::Residual2] {
+    for storage in [
+        TokenStorage::F32,
+        TokenStorage::F16,
+        TokenStorage::Residual4,
+        TokenStorage::Residual2,
+        TokenStorage::ResidualTernary,
+        TokenStorage::Residual1,
+    ] {
         let index = token_index(storage, &documents, 20);
         let snapshot = index.snapshot();
         let query = world.tokens(5);

@@ -6,11 +6,12 @@ use rayon::prelude::*;
 
 use super::allowed::Allowed;
 use super::plan::{self, Shape};
+use super::recall;
 use super::rescore::{Bar, Progress, Scored, Spread, rescore, scan};
 use super::residual::Residual;
 use super::shortlist::shortlist;
 use super::top;
-use super::{Plan, SearchError, SearchOptions, SearchOutcome, SearchReport};
+use super::{EffortSource, Plan, SearchError, SearchOptions, SearchOutcome, SearchReport};
 use crate::index::{RawReader, RawRows, Segment, Snapshot};
 use crate::kernel::QueryF32;
 use crate::types::{Hit, Score, TokenMatrix};
@@ -88,11 +89,14 @@ fn search(
     let mut report = SearchReport::begin(snapshot, options);
     let mut hits = Vec::new();
     let mut largest = None;
+    let allowed = snapshot.segments().iter().map(|segment| Allowed::of(segment, options));
+    let allowed = allowed.collect::<Result<Vec<_>, SearchError>>()?;
+    report.allowed = allowed.iter().map(Allowed::len).sum();
+    let (options, source) = recall::resolve(snapshot, options, report.allowed);
+    let options = &options;
     let mut progress = Progress { bar: Bar::new(options.k), spread: Spread::default() };
-    for segment in snapshot.segments() {
-        let allowed = Allowed::of(segment, options)?;
-        report.allowed += allowed.len();
-        let shape = shape(snapshot, (segment, &allowed), query)?;
+    for (segment, allowed) in snapshot.segments().iter().zip(&allowed) {
+        let shape = shape(snapshot, (segment, allowed), query)?;
         let (plan, why) = plan::choose(shape, options)?;
         let one = OneSegment { segment, allowed, query, options };
         hits.extend(one.search(plan, &mut progress, &mut report)?);
@@ -101,6 +105,12 @@ fn search(
             (report.plan, report.why) = (plan, why);
         }
     }
+    report.effort_source = match source {
+        source if report.effort.is_some() => source,
+        EffortSource::NotReached => source,
+        // Whatever was asked for, nothing was left out.
+        _ => EffortSource::Exact,
+    };
     let start = Instant::now();
     let found = hits.len() as u64;
     let hits = top::best(snapshot, hits, options.k)?;
@@ -129,7 +139,7 @@ fn shape(
 /// One query in one segment.
 struct OneSegment<'a> {
     segment: &'a Segment,
-    allowed: Allowed<'a>,
+    allowed: &'a Allowed<'a>,
     query: TokenMatrix<'a>,
     options: &'a SearchOptions,
 }
@@ -159,14 +169,21 @@ impl OneSegment<'_> {
         report.effort = Some(effort);
         let start = Instant::now();
         let mut residual = Residual::prepare(self.segment, self.query, self.options.isa)?;
-        let probes = residual.probe(effort.nprobe, threads);
+        let (probes, coarse) = residual.probe(effort.nprobe, threads);
         let probed = probes.iter().map(|probe| probe.lists.len() as u64).sum();
         report.record("centroids", start, (residual.centroids() * self.query.rows()) as u64, probed);
 
         let start = Instant::now();
-        let shortlist = shortlist(self.segment, &self.allowed, &probes, effort.candidates)?;
-        report.record("lists", start, shortlist.postings, shortlist.documents.len() as u64);
-        report.skip("lists", shortlist.reached - shortlist.documents.len() as u64);
+        let mut shortlist = shortlist(self.segment, self.allowed, &probes, effort.refine)?;
+        let listed = shortlist.documents.len() as u64;
+        report.record("lists", start, shortlist.postings, listed);
+        report.skip("lists", shortlist.reached - listed);
+
+        let start = Instant::now();
+        let seen = shortlist.refine(&residual, &coarse, effort.candidates)?;
+        let refined = shortlist.documents.len() as u64;
+        report.record("refine", start, seen, refined);
+        report.skip("refine", listed - refined);
 
         let start = Instant::now();
         let found = rescore(&residual, &shortlist, (effort, threads), progress)?;

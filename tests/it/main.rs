@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod floors;
+mod recall;
 mod retriever;

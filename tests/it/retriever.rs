@@ -42,7 +42,14 @@ fn best(retriever: &Retriever, query: &str) -> String {
 
 #[test]
 fn every_storage_finds_the_obvious_note() {
-    for storage in [TokenStorage::Residual2, TokenStorage::Residual4, TokenStorage::F16, TokenStorage::F32] {
+    for storage in [
+        TokenStorage::Residual1,
+        TokenStorage::ResidualTernary,
+        TokenStorage::Residual2,
+        TokenStorage::Residual4,
+        TokenStorage::F16,
+        TokenStorage::F32,
+    ] {
         let folder = tempfile::tempdir().expect("a folder");
         let options = CreateOptions { token_storage: Some(storage), ..CreateOptions::default() };
         let retriever = create(&folder.path().join("index"), &options);
@@ -74,6 +81,30 @@ fn an_index_is_found_again_with_its_model_texts_and_matching_words() {
     assert_eq!(explanation.matches, hit.matches);
     assert_eq!(answer.report.runtime.name, "native");
     assert!(answer.report.search.stages.iter().any(|stage| stage.name == "scan"));
+}
+
+#[test]
+fn pooled_documents_are_found_and_point_at_the_words_that_answer() {
+    for storage in [TokenStorage::Residual4, TokenStorage::Residual1, TokenStorage::F32] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = CreateOptions { token_storage: Some(storage), ..CreateOptions::default() };
+        let retriever = Retriever::create(&folder.path().join("index"), model(), &options).expect("created");
+        let mut options = WriteOptions::default();
+        options.index.pooling.factor = 2;
+        let mut writer = retriever.writer(&options).expect("a writer");
+        documents().for_each(|document| writer.add(document).expect("added"));
+        let tokens = writer.commit().expect("committed").tokens;
+        assert!(2 * tokens < writer.report().tokens + 2 * NOTES.len() as u64, "{tokens}");
+        let query = "moon and sea";
+        let answer = retriever.search(query, &SearchOptions::top(2)).expect("searched");
+        let hit = &answer.hits[0];
+        assert_eq!(hit.id, "tides", "{storage:?}");
+        let text = &hit.document.as_ref().expect("its text").text;
+        for found in &hit.matches {
+            let (asked, answer) = (slice(query, found.query_span), slice(text, found.document_span));
+            assert!(asked == "and" || asked == answer, "{storage:?}: {asked} is answered by {answer}");
+        }
+    }
 }
 
 fn slice(text: &str, (start, end): (u32, u32)) -> &str {

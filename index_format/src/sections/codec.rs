@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::parts::{Parts, PartsWriter, check_dim, expect};
+use crate::code_width::CodeWidth;
 use crate::error::FormatError;
 use crate::layout::codec as fields;
 use crate::record::RecordBuf;
@@ -16,11 +17,11 @@ use crate::record::RecordBuf;
 pub struct CodecView<'a> {
     /// Dimension of the vectors: 1 to [`MAX_DIM`](crate::MAX_DIM).
     pub dim: u32,
-    /// Bits of a code: 2 or 4.
-    pub bits: u8,
+    /// How wide a code is.
+    pub width: CodeWidth,
     /// Seed of the random rotation.
     pub rotation_seed: u64,
-    /// Value of each code; from `2^bits` on zero.
+    /// Value of each code; zero beyond those that there are.
     pub levels: [i8; 16],
     /// Binary logarithm of scale 0.
     pub scale_log2_min: f32,
@@ -48,7 +49,7 @@ impl<'a> CodecView<'a> {
         parts.finish()?;
         let view = Self {
             dim,
-            bits: head.u8(fields::BITS),
+            width: CodeWidth::from_number(head.u8(fields::BITS))?,
             rotation_seed: head.u64(fields::ROTATION_SEED),
             levels: head.array(fields::LEVELS).map(|level| i8::from_le_bytes([level])),
             scale_log2_min: head.f32(fields::SCALE_LOG2_MIN),
@@ -80,15 +81,7 @@ impl<'a> CodecView<'a> {
     /// The fields of the head. Every scale is a normal, finite `f32`: its exponent stays in `[-126, 127]`.
     fn check_head(&self) -> Result<(), FormatError> {
         check_dim(self.dim)?;
-        let used = match self.bits {
-            2 => 4,
-            4 => 16,
-            bits => {
-                let what = "the bits of a code";
-                return Err(FormatError::Inconsistent { what, expected: 4, found: bits.into() });
-            }
-        };
-        if let Some(&level) = self.levels[used..].iter().find(|&&level| level != 0) {
+        if let Some(&level) = self.levels[self.width.levels()..].iter().find(|&&level| level != 0) {
             expect("an unused level", 0, u64::from(level.unsigned_abs()))?;
         }
         let last = self.scale_log2_min + 255.0 * self.scale_log2_step;
@@ -119,7 +112,7 @@ pub fn write_codec(out: &mut impl Write, codec: &CodecView<'_>) -> Result<(), Fo
     expect("the number of centroid values", values, codec.centroids.len() as u64)?;
     let head = RecordBuf::<64>::new(&fields::LAYOUT)
         .set(fields::DIM, codec.dim.to_le_bytes())
-        .set(fields::BITS, [codec.bits])
+        .set(fields::BITS, [codec.width.number()])
         .set(fields::ROTATION_SEED, codec.rotation_seed.to_le_bytes())
         .set(fields::LEVELS, codec.levels.map(|level| level.to_le_bytes()[0]))
         .set(fields::SCALE_LOG2_MIN, codec.scale_log2_min.to_le_bytes())

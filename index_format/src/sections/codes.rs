@@ -3,37 +3,28 @@
 use std::ops::Range;
 
 use super::parts::{check_dim, expect, rows};
+use crate::code_width::CodeWidth;
 use crate::error::FormatError;
 
-/// The bytes of one row of codes: `⌈dim · bits / 8⌉`.
-#[must_use]
-pub fn code_row_bytes(dim: u32, bits: u8) -> usize {
-    (dim as usize * usize::from(bits)).div_ceil(8)
-}
-
-/// One row of codes per token: code `i` at bits `i · bits`, from the least significant; unused bits are zero.
+/// One row of codes per token, packed as [`CodeWidth`] says.
 #[derive(Debug, Clone, Copy)]
 pub struct CodesView<'a> {
     codes: &'a [u8],
     row_bytes: usize,
     dim: u32,
-    bits: u8,
+    width: CodeWidth,
 }
 
 impl<'a> CodesView<'a> {
-    /// Views a section whose codec has `dim` and `bits`. Cost: `O(1)`.
+    /// Views a section whose codec has `dim` and `width`. Cost: `O(1)`.
     ///
     /// # Errors
-    /// [`FormatError::Inconsistent`] if rows do not fill it, or the codec's fields are out of range.
-    pub fn new(bytes: &'a [u8], dim: u32, bits: u8) -> Result<Self, FormatError> {
+    /// [`FormatError::Inconsistent`] if rows do not fill it, [`FormatError::TooLarge`] if `dim` is out of range.
+    pub fn new(bytes: &'a [u8], dim: u32, width: CodeWidth) -> Result<Self, FormatError> {
         check_dim(dim)?;
-        if bits != 2 && bits != 4 {
-            let what = "the bits of a code";
-            return Err(FormatError::Inconsistent { what, expected: 4, found: bits.into() });
-        }
-        let row_bytes = code_row_bytes(dim, bits);
+        let row_bytes = width.row_bytes(dim as usize);
         expect("the odd bytes of the codes", 0, (bytes.len() % row_bytes) as u64)?;
-        Ok(Self { codes: bytes, row_bytes, dim, bits })
+        Ok(Self { codes: bytes, row_bytes, dim, width })
     }
 
     /// How many tokens.
@@ -72,24 +63,31 @@ impl<'a> CodesView<'a> {
             let (index, len) = (component.into(), self.dim.into());
             return Err(FormatError::OutOfRange { what: "component", index, len });
         }
-        let bit = component as usize * usize::from(self.bits);
-        Ok(row[bit / 8] >> (bit % 8) & ((1 << self.bits) - 1))
+        Ok(self.width.unpack(row, component as usize))
     }
 
-    /// Checks that unused bits are zero. Cost: `O(tokens)`.
+    /// Checks that unused digits are zero, and that no ternary byte is above the largest number of five digits.
+    /// Cost: `O(tokens · dim)`.
     ///
     /// # Errors
-    /// [`FormatError::Inconsistent`] if one is not.
+    /// [`FormatError::Inconsistent`] of the first byte that is too large.
     pub fn check(&self) -> Result<(), FormatError> {
-        let used = self.dim as usize * usize::from(self.bits) % 8;
-        if used == 0 {
+        let (dim, per_byte) = (self.dim as usize, self.width.per_byte());
+        let whole = self.width.byte_limit(per_byte);
+        let last = self.width.byte_limit(dim - (self.row_bytes - 1) * per_byte);
+        if last > 255 && whole > 255 {
             return Ok(());
         }
-        let last_bytes = self.codes.iter().skip(self.row_bytes - 1).step_by(self.row_bytes);
-        match last_bytes.map(|byte| byte >> used).find(|&unused| unused != 0) {
-            None => Ok(()),
-            Some(unused) => expect("the unused bits of a code row", 0, unused.into()),
+        for row in self.codes.chunks_exact(self.row_bytes) {
+            for (at, &byte) in row.iter().enumerate() {
+                let limit = if at + 1 == row.len() { last } else { whole };
+                if u16::from(byte) >= limit {
+                    let (what, expected) = ("a byte of codes", u64::from(limit - 1));
+                    return Err(FormatError::Inconsistent { what, expected, found: byte.into() });
+                }
+            }
         }
+        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ mod token_offsets;
 
 pub use centroid_ids::{CentroidIdsView, centroid_id_width, write_centroid_ids};
 pub use codec::{CodecView, write_codec};
-pub use codes::{CodesView, ScalesView, code_row_bytes};
+pub use codes::{CodesView, ScalesView};
 pub use content_hashes::{ContentHashesView, write_content_hashes};
 pub use external_ids::{ExternalIdsView, MAX_ID_LEN, write_external_ids};
 pub use graph_links::{GraphLinksView, GraphShape, GraphSource, MAX_LEVEL, MAX_LINKS, write_graph_links};

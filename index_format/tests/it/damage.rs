@@ -37,6 +37,24 @@ fn of_a_segment() {
 }
 
 #[test]
+fn of_a_segment_with_codes_of_any_width() {
+    for width in CodeWidth::ALL {
+        let (mut codec, mut codes) = (Vec::new(), vec![0; 5 * width.row_bytes(3)]);
+        write_codec(&mut codec, &sample::codec_of(width)).unwrap();
+        for (at, row) in codes.chunks_mut(width.row_bytes(3)).enumerate() {
+            width.pack(&[0, 1, at as u8 % width.levels() as u8], row);
+        }
+        for len in 0..codec.len() {
+            let cut = AlignedBytes::from_slice(&codec[..len]);
+            assert!(CodecView::new(&cut).is_err(), "{width:?} cut to {len} bytes");
+        }
+        let required = Flags::REQUIRED;
+        let sections = [(SectionKind::Codec, required, codec), (SectionKind::Codes, required, codes)];
+        assert_damage_is_noticed(&sample::segment_of(&sections).0, open_segment);
+    }
+}
+
+#[test]
 fn of_an_empty_segment() {
     assert_damage_is_noticed(&sample::segment_of(&[]).0, open_segment);
 }

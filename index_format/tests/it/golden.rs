@@ -52,11 +52,14 @@ fn manifest() {
     assert_golden(
         &sample::manifest().encode().unwrap(),
         "
-        8b 4c 49 58 0d 0a 1a 0a 01 00 02 00*5 d3 00*7 7b ba ac 59 af 69 3c c3 00*24 b8 6a 9e 7e f5 93 e7
-        37 07 00*7 0c 00*7 03 00 00 00 02 02 00 00 00 03 01 2a 00*7 04 00*7 74 69 6e 79 0b 00*7 6d 6f 64
-        65 6c 73 2f 74 69 6e 79 30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66 17 00*7 6c 61 74 65 20
-        69 6e 74 65 72 61 63 74 69 6f 6e 2c 20 64 69 6d 20 33 02 00 00 00 03 00*7 03 00 00 00 05 00*8 10
-        00*6 63 00*8 09 00*7 0a 00 00 00 50 00*8 20 00*6 64 00*7 01 0b 00*7 02 00 00 00 65 00*7
+        8b 4c 49 58 0d 0a 1a 0a 01 00 02 00*5 63 01 00*6 13 34 b5 dc ef 52 14 fd 00*24 a7 20 bf d4 65 fd
+        bf 32 07 00*7 0c 00*7 03 00 00 00 02 02 00 00 00 03 01 2a 00*7 04 00*7 74 69 6e 79 0b 00*7 6d 6f
+        64 65 6c 73 2f 74 69 6e 79 30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66 17 00*7 6c 61 74 65
+        20 69 6e 74 65 72 61 63 74 69 6f 6e 2c 20 64 69 6d 20 33 02 00 00 00 03 00*7 03 00 00 00 05 00*8
+        10 00*6 63 00*8 09 00*7 0a 00 00 00 50 00*8 20 00*6 64 00*7 01 0b 00*7 02 00 00 00 65 00*7 01 0b
+        00*7 55 00*7 40 00 00 00 01 05 00*7 02 00 00 00 0a 00 00 00 f0 7e 0e 00 a0 32 0f 00 18 1f 0f 00
+        02 00 00 00 0a 00*7 63 61 6e 64 69 64 61 74 65 73 40 00*7 06 00*7 6e 70 72 6f 62 65 08 00*7 0a
+        00 00 00 30 1b 0f 00 a0 32 0f 00 18 1f 0f 00 01 00 00 00 06 00*7 6e 70 72 6f 62 65 10 00*7
         ",
     );
 }
@@ -110,6 +113,42 @@ fn codec() {
         00 00 10 c1 00 00 00 3d 02 00*26 3f 00 00 80 3e 00*56 01 fe 03 fc 05 fa
         ",
     );
+}
+
+#[test]
+fn codec_of_ternary_codes() {
+    let mut bytes = Vec::new();
+    write_codec(&mut bytes, &sample::codec_of(CodeWidth::Ternary)).unwrap();
+    assert_golden(
+        &bytes,
+        "
+        03 00 00 00 03 00 00 00 08 07 06 05 04 03 02 01 81 00 7f 00*15 10 c1 00 00 00 3d 02 00*26 3f 00
+        00 80 3e 00*56 01 fe 03 fc 05 fa
+        ",
+    );
+}
+
+#[test]
+fn codes_of_every_width() {
+    let codes: [u8; 11] = [1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1];
+    for (width, golden) in [
+        (CodeWidth::One, "8d 06"),
+        (CodeWidth::Ternary, "25 5a 01"),
+        (CodeWidth::Two, "51 40 14"),
+        (CodeWidth::Four, "01 11 00 10 10 01"),
+    ] {
+        let top = width.levels() as u8 - 1;
+        let mut row = vec![0xff; width.row_bytes(codes.len())];
+        width.pack(&codes, &mut row);
+        assert_golden(&row, golden);
+        width.pack(&[top; 11], &mut row);
+        CodesView::new(&row, 11, width).unwrap().check().unwrap();
+        // A digit of a component that there is not.
+        *row.last_mut().unwrap() = 0xff;
+        assert!(CodesView::new(&row, 11, width).unwrap().check().is_err(), "{width:?}");
+        let first = CodesView::new(&[243, 0, 0], 11, CodeWidth::Ternary).unwrap().check();
+        assert!(matches!(first, Err(FormatError::Inconsistent { expected: 242, found: 243, .. })));
+    }
 }
 
 #[test]

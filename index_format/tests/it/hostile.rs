@@ -74,7 +74,7 @@ fn lists_beyond_the_manifest_are_refused_at_once() {
 fn settings_that_contradict_themselves_are_refused_in_both_directions() {
     let body = sample::manifest().encode().unwrap()[HEAD_LEN..].to_vec();
     // token_dim, token_storage, dense_dim, dense_storage, store_documents
-    for (at, value) in [(16, 0), (20, 0), (20, 5), (21, 0), (25, 0), (25, 4), (26, 2), (18, 1)] {
+    for (at, value) in [(16, 0), (20, 0), (20, 7), (21, 0), (25, 0), (25, 4), (26, 2), (18, 1)] {
         let mut body = body.clone();
         body[at] = value;
         assert!(Manifest::decode(&entry::sealed(2, &body)).is_err(), "byte {at} = {value}");
@@ -96,6 +96,36 @@ fn manifests_name_each_file_once_and_below_the_next_number() {
     manifest = sample::manifest();
     manifest.segments[1].documents = 1;
     assert!(matches!(manifest.encode(), Err(FormatError::TooLarge { limit: 1, found: 2, .. })));
+}
+
+#[test]
+fn tunings_that_contradict_themselves_are_refused() {
+    let refused = |change: &dyn Fn(&mut Tuning)| {
+        let mut tuning = sample::tuning();
+        change(&mut tuning);
+        let manifest = Manifest { tuning: Some(tuning), ..sample::manifest() };
+        manifest.encode().unwrap_err()
+    };
+    let inconsistent = |error| assert!(matches!(error, FormatError::Inconsistent { .. }), "{error}");
+    let too_large = |error| assert!(matches!(error, FormatError::TooLarge { .. }), "{error}");
+    inconsistent(refused(&|tuning| tuning.targets[0].k = 0));
+    inconsistent(refused(&|tuning| tuning.targets.reverse()));
+    inconsistent(refused(&|tuning| tuning.targets[1].recall = tuning.targets[0].recall));
+    inconsistent(refused(&|tuning| tuning.targets[0].knobs.reverse()));
+    too_large(refused(&|tuning| tuning.targets[0].lower = tuning.targets[0].measured + 1));
+    too_large(refused(&|tuning| tuning.targets[1].recall = WHOLE + 1));
+    too_large(refused(&|tuning| {
+        tuning.targets =
+            (1..=MAX_TARGETS as u32 + 1).map(|k| TunedTarget { k, ..TunedTarget::default() }).collect();
+    }));
+    // Whether there is a tuning, and where its queries came from, are bytes of few values.
+    let body = sample::manifest().encode().unwrap()[HEAD_LEN..].to_vec();
+    let tail = Manifest { tuning: None, ..sample::manifest() }.encode().unwrap().len() - HEAD_LEN - 1;
+    for (at, value) in [(tail, 2), (tail, 0), (tail + 21, 2)] {
+        let mut body = body.clone();
+        body[at] = value;
+        assert!(Manifest::decode(&entry::sealed(2, &body)).is_err(), "byte {at} = {value}");
+    }
 }
 
 #[test]
@@ -183,8 +213,9 @@ fn writers_refuse_what_readers_refuse() {
         Err(FormatError::DuplicateId { first: 0, second: 2 })
     ));
     for codec in [
-        CodecView { bits: 3, ..sample::codec() },
-        CodecView { bits: 2, ..sample::codec() },
+        CodecView { width: CodeWidth::One, ..sample::codec() },
+        CodecView { width: CodeWidth::Ternary, ..sample::codec() },
+        CodecView { width: CodeWidth::Two, ..sample::codec() },
         CodecView { dim: 4, ..sample::codec() },
         CodecView { dim: 0, ..sample::codec() },
         CodecView { scale_log2_min: f32::NAN, ..sample::codec() },

@@ -6,6 +6,7 @@ use half::f16;
 use lateen_index_format::*;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use crate::{entry, sample};
 
@@ -19,7 +20,10 @@ fn storage() -> impl Strategy<Value = IndexSettings> {
     use {DenseStorage as D, TokenStorage as T};
     let tokens = prop_oneof![
         Just((0, T::None)),
-        (1..=MAX_DIM, prop_oneof![Just(T::Residual2), Just(T::Residual4), Just(T::F16), Just(T::F32)])
+        (
+            1..=MAX_DIM,
+            select(vec![T::Residual1, T::ResidualTernary, T::Residual2, T::Residual4, T::F16, T::F32])
+        )
     ];
     let dense =
         prop_oneof![Just((0, D::None)), (1..=MAX_DIM, prop_oneof![Just(D::F32), Just(D::F16), Just(D::I8)])];
@@ -55,6 +59,21 @@ fn segment_record() -> impl Strategy<Value = SegmentRecord> {
     )
 }
 
+fn tuning() -> impl Strategy<Value = Tuning> {
+    let knobs = proptest::collection::btree_map(any::<String>(), any::<u64>(), 0..4)
+        .prop_map(|knobs| knobs.into_iter().map(|(name, value)| Knob { name, value }).collect());
+    let target = (0..=WHOLE, 0..=WHOLE, knobs).prop_map(|(a, b, knobs)| (a.max(b), a.min(b), knobs));
+    let places = proptest::collection::btree_map((1..=u32::MAX, 0..=WHOLE), target, 0..6);
+    (any::<(u64, u64, u32, u64)>(), any::<bool>(), places).prop_map(|(counts, given, places)| {
+        let (documents, tokens, queries, seed) = counts;
+        let source = if given { QuerySource::Given } else { QuerySource::Sampled };
+        let target =
+            |((k, recall), (measured, lower, knobs))| TunedTarget { k, recall, measured, lower, knobs };
+        let targets = places.into_iter().map(target).collect();
+        Tuning { documents, tokens, queries, source, seed, targets }
+    })
+}
+
 /// Counts tokens per document, then tokens; levels of nodes, then lists.
 struct Levels {
     levels: Vec<u32>,
@@ -79,6 +98,7 @@ proptest! {
         fingerprint in any::<[u8; 16]>(),
         generation in any::<u64>(),
         mut segments in vec(segment_record(), 0..20),
+        tuning in proptest::option::of(tuning()),
     ) {
         for (index, segment) in (0..).zip(&mut segments) {
             segment.number = 2 * index;
@@ -88,7 +108,7 @@ proptest! {
         }
         let (name, location, description) = strings;
         let model = ModelIdentity { name, location, fingerprint, description };
-        let manifest = Manifest { generation, next_number: 40, settings, model, segments };
+        let manifest = Manifest { generation, next_number: 40, settings, model, segments, tuning };
         prop_assert_eq!(Manifest::decode(&manifest.encode().unwrap()).unwrap(), manifest);
     }
 
@@ -138,18 +158,15 @@ proptest! {
         count in 0_usize..20,
         rotation_seed in any::<u64>(),
         mut levels in any::<[i8; 16]>(),
-        two in any::<bool>(),
+        width in select(&CodeWidth::ALL[..]),
         scale_log2_min in -126.0_f32..0.0,
         scale_log2_step in 0.0_f32..0.4,
     ) {
-        let bits = if two { 2 } else { 4 };
-        if two {
-            levels[4..].fill(0);
-        }
+        levels[width.levels()..].fill(0);
         let centroid_scales: Vec<f32> = (0..count).map(|index| index as f32 - 3.5).collect();
         let centroids: Vec<i8> = (0..count * dim as usize).map(|index| index as i8).collect();
         let codec = CodecView {
-            dim, bits, rotation_seed, levels, scale_log2_min, scale_log2_step,
+            dim, width, rotation_seed, levels, scale_log2_min, scale_log2_step,
             centroid_scales: &centroid_scales, centroids: &centroids,
         };
         let bytes = aligned(|out| write_codec(out, &codec));
@@ -170,24 +187,21 @@ proptest! {
     }
 
     #[test]
-    fn codes(dim in 1_u32..20, two in any::<bool>(), seeds in vec(any::<u8>(), 0..200)) {
-        let bits = if two { 2 } else { 4 };
-        let rows: Vec<&[u8]> = seeds.chunks_exact(dim as usize).collect();
+    fn codes(dim in 1_u32..20, width in select(&CodeWidth::ALL[..]), seeds in vec(any::<u8>(), 0..200)) {
+        let codes: Vec<u8> = seeds.iter().map(|seed| seed % width.levels() as u8).collect();
+        let rows: Vec<&[u8]> = codes.chunks_exact(dim as usize).collect();
         let mut packed = Vec::new();
         for row in &rows {
             let start = packed.len();
-            packed.resize(start + code_row_bytes(dim, bits), 0);
-            for (component, code) in row.iter().enumerate() {
-                let bit = component * usize::from(bits);
-                packed[start + bit / 8] |= (code & ((1 << bits) - 1)) << (bit % 8);
-            }
+            packed.resize(start + width.row_bytes(dim as usize), 0xaa);
+            width.pack(row, &mut packed[start..]);
         }
-        let view = CodesView::new(&packed, dim, bits).unwrap();
+        let view = CodesView::new(&packed, dim, width).unwrap();
         view.check().unwrap();
         prop_assert_eq!(view.tokens(), rows.len());
         for (token, row) in rows.iter().enumerate() {
             for (component, code) in (0..dim).zip(*row) {
-                prop_assert_eq!(view.code(token, component).unwrap(), code & ((1 << bits) - 1));
+                prop_assert_eq!(view.code(token, component).unwrap(), *code);
             }
         }
     }
@@ -346,7 +360,7 @@ fn nothing_at_all() {
     StoredFieldsWriter::new(&mut stored, 3).unwrap().finish().unwrap();
     assert!(StoredFieldsView::new(&stored).unwrap().get(0).is_err());
     assert_eq!(ContentHashesView::new(&[]).unwrap().documents(), 0);
-    assert_eq!(CodesView::new(&[], 128, 4).unwrap().tokens(), 0);
+    assert_eq!(CodesView::new(&[], 128, CodeWidth::Four).unwrap().tokens(), 0);
     let manifest = Manifest::default();
     assert_eq!(Manifest::decode(&manifest.encode().unwrap()).unwrap(), manifest);
 }

@@ -41,7 +41,7 @@ pub fn meta() -> MetaRecord {
 pub fn codec() -> CodecView<'static> {
     CodecView {
         dim: 3,
-        bits: 4,
+        width: CodeWidth::Four,
         rotation_seed: 0x0102_0304_0506_0708,
         levels: [-8, -7, -6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7, 8],
         scale_log2_min: -9.0,
@@ -49,6 +49,16 @@ pub fn codec() -> CodecView<'static> {
         centroid_scales: &[0.5, 0.25],
         centroids: &[1, -2, 3, -4, 5, -6],
     }
+}
+
+/// The same with codes of another width.
+pub fn codec_of(width: CodeWidth) -> CodecView<'static> {
+    let mut levels = [0; 16];
+    let count = width.levels();
+    for (code, level) in levels[..count].iter_mut().enumerate() {
+        *level = (254 * code as i32 / (count as i32 - 1) - 127) as i8;
+    }
+    CodecView { width, levels, ..codec() }
 }
 
 /// A graph of three nodes; node 1 reaches level 1.
@@ -156,6 +166,23 @@ pub fn manifest() -> Manifest {
                 identity: 100,
                 tombstones: Some(TombstoneRecord { number: 11, deleted: 2, checksum: 101 }),
             },
+        ],
+        tuning: Some(tuning()),
+    }
+}
+
+pub fn tuning() -> Tuning {
+    let knob = |name: &str, value| Knob { name: name.into(), value };
+    let target = |recall, knobs| TunedTarget { k: 10, recall, measured: 996_000, lower: 991_000, knobs };
+    Tuning {
+        documents: 11,
+        tokens: 85,
+        queries: 64,
+        source: QuerySource::Given,
+        seed: 5,
+        targets: vec![
+            target(950_000, vec![knob("candidates", 64), knob("nprobe", 8)]),
+            target(990_000, vec![knob("nprobe", 16)]),
         ],
     }
 }

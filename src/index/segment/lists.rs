@@ -2,7 +2,7 @@
 
 use super::checked::{OffsetTable, Section};
 use super::{IndexError, SegmentReader};
-use crate::format::{InvertedListsView, SectionKind, TokenStorage};
+use crate::format::{InvertedListsView, SectionKind};
 
 /// Inverted lists over the codec's centroids.
 #[derive(Clone, Copy)]
@@ -18,7 +18,7 @@ impl SegmentReader {
     /// # Errors
     /// [`IndexError::Format`] if the head is damaged.
     pub fn lists(&self) -> Result<Option<ListsReader<'_>>, IndexError> {
-        if !matches!(self.settings.token_storage, TokenStorage::Residual2 | TokenStorage::Residual4) {
+        if self.settings.token_storage.code_width().is_none() {
             return Ok(None);
         }
         let section = self.require(SectionKind::InvertedLists)?;

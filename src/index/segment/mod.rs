@@ -89,7 +89,7 @@ impl SegmentReader {
     /// Every section that the settings ask for has to be there.
     fn check_sections(&self) -> Result<(), IndexError> {
         let settings = &self.settings;
-        let residual = matches!(settings.token_storage, TokenStorage::Residual2 | TokenStorage::Residual4);
+        let residual = settings.token_storage.code_width().is_some();
         let tokens = settings.token_storage != TokenStorage::None;
         let needed = [
             (SectionKind::TokenOffsets, tokens),

@@ -10,7 +10,7 @@ use crate::format::{
     BLOCK_LEN, CentroidIdsView, CodecView, CodesView, FormatError, MatrixData, MatrixView, ScalesView,
     SectionKind, TokenOffsetsView, TokenStorage,
 };
-use crate::kernel::ResidualTokens;
+use crate::kernel::{CentroidIds, ResidualTokens};
 
 /// Where the rows of each document are.
 #[derive(Clone, Copy)]
@@ -107,25 +107,29 @@ pub enum RawRows<'a> {
 }
 
 impl SegmentReader {
+    /// How many token vectors a document has.
+    ///
+    /// # Errors
+    /// [`IndexError::Format`] if there is no such document, the index stores no tokens, or what is read is damaged.
+    pub fn token_count(&self, document: u32) -> Result<usize, IndexError> {
+        Ok(Rows::new(self)?.range(one(document))?.len())
+    }
+
     /// The residual codes; `None` if the index stores none. Checks the codec at the first call.
     ///
     /// # Errors
     /// [`IndexError::Format`] if the codec or a head is damaged.
     pub fn residual(&self) -> Result<Option<ResidualReader<'_>>, IndexError> {
-        let bits = match self.settings.token_storage {
-            TokenStorage::Residual2 => 2,
-            TokenStorage::Residual4 => 4,
-            _ => return Ok(None),
-        };
+        let Some(width) = self.settings.token_storage.code_width() else { return Ok(None) };
         let section = self.require(SectionKind::Codec)?;
         section.touch_all()?;
         let codec = CodecView::new(section.bytes()).map_err(|source| section.error(source))?;
-        self.expect("the bits of the codec", bits, codec.bits.into())?;
+        self.expect("the width of codes", width.number().into(), codec.width.number().into())?;
         self.expect("the dimension of the codec", self.settings.token_dim.into(), codec.dim.into())?;
         let rows = Rows::new(self)?;
         let codes = self.require(SectionKind::Codes)?;
         let codes_view =
-            CodesView::new(codes.bytes(), codec.dim, codec.bits).map_err(|source| codes.error(source))?;
+            CodesView::new(codes.bytes(), codec.dim, codec.width).map_err(|source| codes.error(source))?;
         let scales = self.require(SectionKind::Scales)?;
         let scales_view = ScalesView::new(scales.bytes()).map_err(|source| scales.error(source))?;
         let ids = self.require(SectionKind::CentroidIds)?;
@@ -216,6 +220,17 @@ impl<'a> ResidualReader<'a> {
     /// As [`ResidualReader::tokens`].
     pub fn document(&self, document: u32) -> Result<ResidualTokens<'a>, IndexError> {
         self.tokens(self.rows(one(document))?)
+    }
+
+    /// The centroids of the tokens of one document, without their codes; every id is one of the codec's.
+    ///
+    /// # Errors
+    /// As [`ResidualReader::tokens`].
+    pub fn centroids_of(&self, document: u32) -> Result<CentroidIds<'a>, IndexError> {
+        let (section, view) = &self.centroid_ids;
+        let bytes = view.rows(self.rows(one(document))?).map_err(|source| section.error(source))?;
+        section.touch_part_with(bytes, &|block| self.check_ids(block))?;
+        Ok(CentroidIds { bytes, width: view.width() })
     }
 
     /// Begins to read the codes of a document that will be wanted soon, unless they were read before.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::format::{TunedTarget, Tuning};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -195,4 +196,31 @@ fn readers_survive_the_commits_of_a_writer() {
         }
         readers.into_iter().for_each(|reader| reader.join().unwrap());
     });
+}
+
+#[test]
+fn a_tuning_is_kept_until_another_is_set() {
+    let settings = settings(TokenStorage::F32, DenseStorage::None);
+    let (directory, index) = memory_index(&settings);
+    let target = TunedTarget { k: 10, recall: 990_000, measured: 995_000, lower: 991_000, knobs: Vec::new() };
+    let tuning = Tuning { documents: 1, queries: 8, targets: vec![target], ..Tuning::default() };
+    let mut writer = index.writer(small_writer()).unwrap();
+    writer.set_tuning(Some(tuning.clone())).unwrap();
+    assert_eq!(index.snapshot().tuning(), None);
+    writer.commit().unwrap();
+    writer.add(document(&settings, "a", 1)).unwrap();
+    let generation = writer.commit().unwrap().generation;
+    // Set to what it is: nothing to commit.
+    writer.set_tuning(Some(tuning.clone())).unwrap();
+    assert_eq!(writer.commit().unwrap().generation, generation);
+    drop(writer);
+    let index = open(&directory).unwrap();
+    assert_eq!(index.snapshot().tuning(), Some(&tuning));
+    let mut writer = index.writer(small_writer()).unwrap();
+    let wrong = Tuning { targets: vec![TunedTarget::default()], ..tuning.clone() };
+    assert!(matches!(writer.set_tuning(Some(wrong)), Err(IndexError::Tuning(_))));
+    writer.set_tuning(None).unwrap();
+    assert_eq!(index.snapshot().tuning(), Some(&tuning));
+    writer.commit().unwrap();
+    assert_eq!(index.snapshot().tuning(), None);
 }

@@ -5,6 +5,7 @@ mod damage;
 mod determinism;
 mod faulty;
 mod life;
+mod pooling;
 mod refusals;
 mod scale;
 mod storages;

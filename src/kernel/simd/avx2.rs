@@ -6,6 +6,7 @@ use half::f16;
 
 use super::Job;
 use super::unit::{Machine, Unit};
+use crate::kernel::coarse::CentroidIds;
 use crate::kernel::scalar;
 
 /// Does `job` with AVX2: the 16 rows of a block are two registers, so that 12 sums, 2 query registers, a token and a product fill the 16.
@@ -30,6 +31,58 @@ pub(super) fn dot_f16(a: &[f16], b: &[f16]) -> f32 {
     unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), sums) };
     lanes.iter().sum::<f32>() + scalar::dot_f16(a_tail, b_tail)
 }
+
+/// `round(score · inverse)`, saturated to a byte; a NaN becomes 255. `inverses` has whole vectors of 16, `scores` and `out` whole rows.
+#[target_feature(enable = "avx2")]
+pub(super) fn coarse(scores: &[f32], inverses: &[f32], out: &mut [u8]) {
+    let inverses = inverses.as_chunks::<16>().0;
+    let vectors = scores.as_chunks::<16>().0.iter().zip(inverses.iter().cycle());
+    for ((scores, inverses), out) in vectors.zip(out.as_chunks_mut::<16>().0) {
+        let mut words = [_mm256_setzero_si256(); 2];
+        for (h, words) in words.iter_mut().enumerate() {
+            // SAFETY: half `h < 2` of 16 readable numbers.
+            let (scores, inverses) = unsafe {
+                (_mm256_loadu_ps(scores.as_ptr().add(8 * h)), _mm256_loadu_ps(inverses.as_ptr().add(8 * h)))
+            };
+            let scaled = _mm256_min_ps(_mm256_mul_ps(scores, inverses), _mm256_set1_ps(255.0));
+            *words = _mm256_cvtps_epi32(scaled);
+        }
+        // Packs work within halves: 0–3 8–11 4–7 12–15.
+        let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(words[0], words[1]));
+        let bytes = _mm_packus_epi16(_mm256_castsi256_si128(packed), _mm256_extracti128_si256::<1>(packed));
+        // SAFETY: 16 writable bytes.
+        unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), bytes) };
+    }
+}
+
+macro_rules! maxima {
+    ($name:ident, $register:ty, $load:ident, $store:ident, $max:ident, $bytes:literal) => {
+        /// Raises `maxima` by columns `first..` of the rows that `ids` name; false if one does not exist.
+        #[target_feature(enable = "avx2")]
+        pub(super) fn $name(
+            (table, stride): (&[u8], usize),
+            ids: CentroidIds<'_>,
+            first: usize,
+            maxima: &mut [u8],
+        ) -> bool {
+            let maxima = &mut maxima[..$bytes];
+            // SAFETY: so many readable bytes.
+            let mut max: $register = unsafe { $load(maxima.as_ptr().cast()) };
+            for token in 0..ids.len() {
+                let start = ids.get(token).saturating_mul(stride).saturating_add(first);
+                let Some(row) = table.get(start..start.saturating_add($bytes)) else { return false };
+                // SAFETY: so many readable bytes.
+                max = $max(max, unsafe { $load(row.as_ptr().cast()) });
+            }
+            // SAFETY: so many writable bytes.
+            unsafe { $store(maxima.as_mut_ptr().cast(), max) };
+            true
+        }
+    };
+}
+
+maxima!(maxima_of_32, __m256i, _mm256_loadu_si256, _mm256_storeu_si256, _mm256_max_epu8, 32);
+maxima!(maxima_of_16, __m128i, _mm_loadu_si128, _mm_storeu_si128, _mm_max_epu8, 16);
 
 pub(super) struct Avx2;
 
@@ -152,6 +205,7 @@ impl Machine for Avx2 {
     type I8 = I16x16;
     const I8_IN_PLACE: bool = false;
     type Codes = I16x16;
+    const WIDE_CODES: bool = true;
 
     #[inline(always)]
     unsafe fn widen_f16(from: *const u16, dim: usize, to: *mut u8) {
@@ -231,6 +285,42 @@ impl Machine for Avx2 {
                     }
                 }
                 to = to.add(2 * plane * (8 / BITS));
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn expand_signs(from: *const u8, bytes: usize, levels: &[i8; 16], to: *mut u8) {
+        // SAFETY: bytes are read one or two at a time; the last store runs at most 16 bytes past the row.
+        unsafe {
+            let [low, high] = [levels[0], levels[1]].map(|level| _mm256_set1_epi16(level.into()));
+            let bits = _mm256_setr_epi16(
+                1,
+                2,
+                4,
+                8,
+                16,
+                32,
+                64,
+                128,
+                256,
+                512,
+                1024,
+                2048,
+                4096,
+                8192,
+                16384,
+                i16::MIN,
+            );
+            for at in (0..bytes).step_by(2) {
+                let signs = if at + 1 < bytes {
+                    from.add(at).cast::<i16>().read_unaligned()
+                } else {
+                    from.add(at).read().into()
+                };
+                let set = _mm256_cmpeq_epi16(_mm256_and_si256(_mm256_set1_epi16(signs), bits), bits);
+                let level = _mm256_blendv_epi8(low, high, set);
+                _mm256_storeu_si256(to.add(16 * at).cast(), level);
             }
         }
     }

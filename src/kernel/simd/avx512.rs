@@ -313,6 +313,33 @@ unsafe fn expand<const BITS: usize, const WIDE: bool>(
     }
 }
 
+/// # Safety
+/// As [`Machine::expand_signs`], with AVX-512; `WIDE` writes `i16`.
+#[inline(always)]
+unsafe fn expand_signs<const WIDE: bool>(from: *const u8, bytes: usize, levels: &[i8; 16], to: *mut u8) {
+    let step = if WIDE { 4 } else { 8 };
+    for at in (0..bytes).step_by(step) {
+        // SAFETY: the load is of `step` bytes or masked to what is left of `bytes`; the store fills up the last 64 bytes.
+        unsafe {
+            let from = from.add(at);
+            let signs = match bytes - at {
+                rest if rest < step => {
+                    _mm_cvtsi128_si64(_mm_maskz_loadu_epi8(mask(rest) as u16, from.cast())) as u64
+                }
+                _ if WIDE => from.cast::<u32>().read_unaligned().into(),
+                _ => from.cast::<u64>().read_unaligned(),
+            };
+            let level = if WIDE {
+                let [low, high] = [levels[0], levels[1]].map(|level| _mm512_set1_epi16(level.into()));
+                _mm512_mask_blend_epi16(signs as u32, low, high)
+            } else {
+                _mm512_mask_blend_epi8(signs, _mm512_set1_epi8(levels[0]), _mm512_set1_epi8(levels[1]))
+            };
+            _mm512_storeu_si512(to.add(at / step * 64).cast(), level);
+        }
+    }
+}
+
 macro_rules! machine {
     ($name:ident, $bf16:ty, $bf16_in_place:literal, $i8:ty, $i8_in_place:literal, $codes:ty) => {
         impl Machine for $name {
@@ -322,6 +349,7 @@ macro_rules! machine {
             type I8 = $i8;
             const I8_IN_PLACE: bool = $i8_in_place;
             type Codes = $codes;
+            const WIDE_CODES: bool = !$i8_in_place;
 
             #[inline(always)]
             unsafe fn widen_f16(from: *const u16, dim: usize, to: *mut u8) {
@@ -347,6 +375,11 @@ macro_rules! machine {
             ) {
                 // SAFETY: the caller's promises.
                 unsafe { expand::<BITS, { !$i8_in_place }>(from, bytes, levels, to) }
+            }
+            #[inline(always)]
+            unsafe fn expand_signs(from: *const u8, bytes: usize, levels: &[i8; 16], to: *mut u8) {
+                // SAFETY: the caller's promises.
+                unsafe { expand_signs::<{ !$i8_in_place }>(from, bytes, levels, to) }
             }
         }
     };

@@ -8,6 +8,7 @@
 
 mod avx2;
 mod avx512;
+mod expand;
 mod finish;
 pub mod peak;
 mod tile;
@@ -18,9 +19,12 @@ use std::marker::PhantomData;
 
 use half::{bf16, f16};
 
+use super::coarse::CentroidIds;
 use super::isa::{Isa, Kind};
 use super::packed::{Lanes, Packed};
 use super::residual::{Centroids, ResidualQuery};
+use crate::format::CodeWidth;
+use expand::{Digits, Expand, Fields, Signs};
 use finish::{Destination, Raise, RaiseScaled, Residual, StoreScaled};
 use tokens::{Bytes, Halves, InPlace, Write, Written};
 use unit::{Machine, Unit};
@@ -89,6 +93,38 @@ pub(super) fn next_above(isa: Isa, scores: &[f32], bars: &[f32], from: usize) ->
     }
     assert!(!bars.is_empty() && bars.len().is_multiple_of(16));
     dispatch(isa, Run(scores, bars, from))
+}
+
+/// Writes `round(score · inverse)`, saturated to a byte. False if `isa` is plain Rust.
+pub(super) fn coarse(isa: Isa, scores: &[f32], inverses: &[f32], out: &mut [u8]) -> bool {
+    assert!(scores.len() == out.len() && inverses.len().is_multiple_of(16));
+    if isa.kind() == Kind::Scalar || inverses.is_empty() {
+        return false;
+    }
+    // SAFETY: an `Isa` other than the scalar one exists only if detection found AVX2 on this processor.
+    unsafe { avx2::coarse(scores, inverses, out) };
+    true
+}
+
+/// Raises `maxima` of the columns from `first` by the rows of `(bytes, stride)` that `ids` name. Says whether all exist; `None` if
+/// `isa` is plain Rust.
+pub(super) fn coarse_maxima(
+    isa: Isa,
+    table: (&[u8], usize),
+    ids: CentroidIds<'_>,
+    first: usize,
+    maxima: &mut [u8],
+) -> Option<bool> {
+    if isa.kind() == Kind::Scalar {
+        return None;
+    }
+    assert!(first + maxima.len() <= table.1);
+    // SAFETY: an `Isa` other than the scalar one exists only if detection found AVX2 on this processor.
+    Some(match maxima.len() {
+        32 => unsafe { avx2::maxima_of_32(table, ids, first, maxima) },
+        16 => unsafe { avx2::maxima_of_16(table, ids, first, maxima) },
+        _ => return None,
+    })
 }
 
 /// Raises `maxima` by the products of the query with `rows` of `dim` `f32`. False if `isa` is plain Rust.
@@ -220,14 +256,14 @@ pub(super) fn scores_i8(
 }
 
 /// Codes, expanded row by row.
-struct Codes<'a, M, const BITS: usize> {
-    levels: &'a [i8; 16],
+struct Codes<'a, M, E> {
+    query: &'a ResidualQuery,
     row_bytes: usize,
     centroids: Centroids<'a>,
-    machine: PhantomData<M>,
+    kind: PhantomData<(M, E)>,
 }
 
-impl<M: Machine, const BITS: usize> Write for Codes<'_, M, BITS> {
+impl<M: Machine, E: Expand> Write for Codes<'_, M, E> {
     #[inline(always)]
     fn source(&self) -> (*const u8, usize) {
         (self.centroids.tokens.codes.as_ptr(), self.row_bytes)
@@ -236,9 +272,7 @@ impl<M: Machine, const BITS: usize> Write for Codes<'_, M, BITS> {
     #[inline(always)]
     unsafe fn write(&self, token: usize, to: *mut u8) {
         // SAFETY: the token has `row_bytes` bytes of codes; the rest is the caller's promise.
-        unsafe {
-            M::expand::<BITS>(self.source().0.add(token * self.row_bytes), self.row_bytes, self.levels, to)
-        }
+        unsafe { E::expand::<M>(self.source().0.add(token * self.row_bytes), self.row_bytes, self.query, to) }
     }
 
     #[inline(always)]
@@ -251,16 +285,15 @@ impl<M: Machine, const BITS: usize> Write for Codes<'_, M, BITS> {
     }
 }
 
-struct ResidualJob<'a, const BITS: usize>(&'a ResidualQuery, Centroids<'a>, Destination<'a>);
+struct ResidualJob<'a, E>(&'a ResidualQuery, Centroids<'a>, Destination<'a>, PhantomData<E>);
 
-impl<const BITS: usize> Job for ResidualJob<'_, BITS> {
+impl<E: Expand> Job for ResidualJob<'_, E> {
     /// Whether all centroids exist.
     type Output = bool;
     #[inline(always)]
     unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(self) -> bool {
-        let Self(query, centroids, to) = self;
-        let (levels, row_bytes) = (query.levels(), query.row_bytes());
-        let writer = Codes::<M, BITS> { levels, row_bytes, centroids, machine: PhantomData };
+        let Self(query, centroids, to, _) = self;
+        let writer = Codes::<M, E> { query, row_bytes: query.row_bytes(), centroids, kind: PhantomData };
         let source = Written { groups: query.packed().groups, writer };
         let (scales, scale_table) = (query.scales(), query.scale_table());
         let token_scales = centroids.tokens.scales;
@@ -280,10 +313,17 @@ fn residual(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>
     assert_eq!(tokens.codes.len(), tokens.len() * query.row_bytes());
     assert_eq!(query.scales().len(), query.packed().vectors());
     assert_eq!(centroids.stride, query.stride());
-    match query.bits() {
-        2 => dispatch(query.isa(), ResidualJob::<2>(query, centroids, to)),
-        _ => dispatch(query.isa(), ResidualJob::<4>(query, centroids, to)),
+    assert!(query.width() != CodeWidth::Ternary || query.digits().len() == 256);
+    match query.width() {
+        CodeWidth::One => expanded::<Signs>(query, centroids, to),
+        CodeWidth::Ternary => expanded::<Digits>(query, centroids, to),
+        CodeWidth::Two => expanded::<Fields<2>>(query, centroids, to),
+        CodeWidth::Four => expanded::<Fields<4>>(query, centroids, to),
     }
+}
+
+fn expanded<E: Expand>(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>) -> Option<bool> {
+    dispatch(query.isa(), ResidualJob::<E>(query, centroids, to, PhantomData))
 }
 
 pub(super) fn maxima_residual(

@@ -65,9 +65,12 @@ pub(super) trait Machine {
     unsafe fn widen_bf16(from: *const u16, dim: usize, to: *mut u8);
     /// `i8` to `i16`.
     unsafe fn widen_i8(from: *const i8, dim: usize, to: *mut u8);
-    /// Codes of `BITS` bits to levels, in the order of [`crate::kernel::residual::plane_order`] (four bytes a group) or
-    /// the same as `i16` (two a group).
+    /// Whether levels are written as `i16`, two a group, not as four bytes.
+    const WIDE_CODES: bool;
+    /// Codes of `BITS` bits, 2 or 4, to levels, in the order of `residual::expanded_order`.
     unsafe fn expand<const BITS: usize>(from: *const u8, bytes: usize, levels: &[i8; 16], to: *mut u8);
+    /// Codes of 1 bit to levels, in their order.
+    unsafe fn expand_signs(from: *const u8, bytes: usize, levels: &[i8; 16], to: *mut u8);
 }
 
 /// The address of the first row of a vector.

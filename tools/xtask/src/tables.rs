@@ -79,6 +79,9 @@ fn table(record: &Value) -> anyhow::Result<String> {
             text("commit")
         ),
         "quality" => rows(&record["rows"], QUALITY),
+        "recall" => {
+            format!("{}\n*{}, commit {}.*\n", rows(&record["rows"], RECALL), text("kernel"), text("commit"))
+        }
         "kernel" => format!(
             "{}\n*32 query tokens × 1,000 documents × 300 tokens (codes: 180), 128 dimensions, one thread; {}, commit {}.*\n",
             rows(&best_kernels(record), KERNEL),
@@ -102,6 +105,17 @@ const SEARCH: &[Column] = &[
     ("ms p95", "ms_p95", 1),
     ("bytes/token", "bytes_per_token", 1),
     ("build s", "build_seconds", 1),
+];
+const RECALL: &[Column] = &[
+    ("collection", "collection", 0),
+    ("tokens as", "storage", 0),
+    ("k", "k", 0),
+    ("asked", "target", 2),
+    ("found", "recall", 4),
+    ("95 % from", "lower", 4),
+    ("to", "upper", 4),
+    ("queries", "queries", 0),
+    ("of a scan's work", "work_of_scan", 3),
 ];
 const OPEN: &[Column] = &[
     ("documents", "documents", 0),

@@ -1,3 +1,4 @@
+use super::against::{Comparison, compare};
 use super::model_choice::{ModelChoice, tell};
 use super::search::Tuning;
 use super::systems::{Bm25, Lateen, Latencies, System, rank};
@@ -18,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   lateen eval collections/scifact
   lateen eval collections/scifact --index scifact.lateen --exact --run run.trec
+  lateen eval collections/scifact --index scifact.lateen --recall 0.9 --against exact
   lateen eval collections/scifact --system bm25
   lateen eval --run-file run.trec --qrels qrels.tsv";
 
@@ -43,6 +45,9 @@ pub struct Eval {
     /// Score every document instead of planning
     #[arg(long)]
     exact: bool,
+    /// Answer every query a second time by scoring every document, and say what is lost and gained
+    #[arg(long, value_enum, value_name = "PLAN", conflicts_with_all = ["exact", "run_file"])]
+    against: Option<Against>,
     /// How deep the rankings go
     #[arg(short, long = "top", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     k: u32,
@@ -73,6 +78,13 @@ pub enum SystemName {
     Bm25,
 }
 
+/// What an index can be compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Against {
+    /// The scores of all documents, as the index stores them
+    Exact,
+}
+
 #[derive(Serialize)]
 struct Body {
     system: String,
@@ -82,15 +94,25 @@ struct Body {
     without_judgements: u64,
     missing_from_run: u64,
     latency: Option<Latencies>,
+    against: Option<Comparison>,
+}
+
+/// What there is to tell beside the metrics.
+#[derive(Default)]
+struct Told {
+    system: String,
+    split: Option<String>,
+    latency: Option<Latencies>,
+    against: Option<Comparison>,
 }
 
 impl Eval {
     pub fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
         if let (Some(run), Some(qrels)) = (&self.run_file, &self.qrels) {
-            let run_name = run.display().to_string();
+            let system = run.display().to_string();
             let (run, qrels) = (Run::open(run)?, Qrels::open(qrels)?);
             let report = evaluate(&run, &qrels, &self.metrics());
-            return self.tell(output, &report, run_name, None, None);
+            return self.tell(output, &report, Told { system, ..Told::default() });
         }
         let Some(folder) = &self.collection else {
             return usage("name a collection, or --run-file and --qrels");
@@ -98,44 +120,57 @@ impl Eval {
         let collection = Collection::open(folder)?;
         let split = self.split.clone().unwrap_or_else(|| collection.default_split().to_owned());
         let qrels = collection.qrels(&split)?;
-        let system = self.system(output, &collection)?;
-        let (run, latencies) = rank(output, &*system, &collection, &qrels, self.k as usize)?;
+        let (run, told) = self.rank(output, (&collection, &qrels))?;
         if let Some(path) = &self.run {
             let file = File::create(path).with_context(|| format!("making {}", path.display()))?;
             run.write_trec(BufWriter::new(file), "lateen")?;
         }
         let report = evaluate(&run, &qrels, &self.metrics());
-        self.tell(output, &report, system.name(), Some(split), Some(latencies))
+        self.tell(output, &report, Told { split: Some(split), ..told })
     }
 
-    fn system(&self, output: &mut Output, collection: &Collection) -> anyhow::Result<Box<dyn System>> {
+    fn rank(&self, output: &mut Output, judged: (&Collection, &Qrels)) -> anyhow::Result<(Run, Told)> {
         if self.system == SystemName::Bm25 {
-            if self.index.is_some() || self.exact || self.model.model.is_some() {
-                return usage("--system bm25 ranks by words alone; leave out --index, --exact and --model");
+            if self.index.is_some() || self.exact || self.model.model.is_some() || self.against.is_some() {
+                return usage(
+                    "--system bm25 ranks by words alone; leave out --index, --exact, --against and --model",
+                );
             }
-            return Ok(Box::new(Bm25::build(output, collection)?));
+            let bm25 = Bm25::build(output, judged.0)?;
+            return self.rank_with(output, &bm25, judged);
         }
         let options = self.tuning.clone().exact(self.exact).options(self.k as usize, 1)?;
         let lateen = match &self.index {
             Some(index) => Lateen::open(index, self.model.source()?, options)?,
-            None => Lateen::build(output, collection, &self.model, self.bits, options)?,
+            None => Lateen::build(output, judged.0, &self.model, self.bits, options)?,
         };
         tell(output, lateen.model());
-        Ok(Box::new(lateen))
+        match self.against {
+            None => self.rank_with(output, &lateen, judged),
+            Some(Against::Exact) => {
+                let (run, latency, comparison) = compare(output, &lateen, judged, self.k, &self.metrics())?;
+                let (latency, against) = (Some(latency), Some(comparison));
+                Ok((run, Told { system: lateen.name(), latency, against, ..Told::default() }))
+            }
+        }
+    }
+
+    fn rank_with(
+        &self,
+        output: &mut Output,
+        system: &dyn System,
+        (collection, qrels): (&Collection, &Qrels),
+    ) -> anyhow::Result<(Run, Told)> {
+        let (run, latency) = rank(output, system, collection, qrels, self.k as usize)?;
+        Ok((run, Told { system: system.name(), latency: Some(latency), ..Told::default() }))
     }
 
     fn metrics(&self) -> Vec<Metric> {
         if self.metrics.is_empty() { Metric::USUAL.to_vec() } else { self.metrics.clone() }
     }
 
-    fn tell(
-        &self,
-        output: &mut Output,
-        report: &Report,
-        system: String,
-        split: Option<String>,
-        latency: Option<Latencies>,
-    ) -> anyhow::Result<Outcome> {
+    fn tell(&self, output: &mut Output, report: &Report, told: Told) -> anyhow::Result<Outcome> {
+        let Told { system, split, latency, against } = told;
         let means = report.metrics.iter().map(|&metric| (metric, report.mean(metric)));
         let body = Body {
             system,
@@ -145,6 +180,7 @@ impl Eval {
             without_judgements: report.counts.without_judgements as u64,
             missing_from_run: report.counts.missing_from_run as u64,
             latency,
+            against,
         };
         if output.json {
             output.document("eval", &body)?;
@@ -156,6 +192,9 @@ impl Eval {
             }
             if let Some(latency) = &body.latency {
                 latency.write(output)?;
+            }
+            if let Some(against) = &body.against {
+                against.write(output)?;
             }
         }
         if body.missing_from_run > 0 {

@@ -28,7 +28,7 @@ pub struct Index {
     /// Where the index is, or will be
     #[arg(long, short, value_name = "INDEX")]
     out: PathBuf,
-    /// Bits per component of a token vector: 2 and 4 are codes, 16 and 32 floats [default: 4]
+    /// Bits per component of a token vector: 1 to 4 are codes (ternary ones take 1.6), 16 and 32 floats [default: 4]
     #[arg(long, value_enum)]
     bits: Option<Bits>,
     /// How dense vectors are stored, if the model has them [default: f16 if it has no others]
@@ -50,6 +50,10 @@ pub struct Index {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Bits {
+    #[value(name = "1")]
+    One,
+    #[value(name = "ternary", alias = "1.58")]
+    Ternary,
     #[value(name = "2")]
     Two,
     #[value(name = "4")]
@@ -71,6 +75,8 @@ pub enum Dense {
 impl Bits {
     pub fn storage(self) -> TokenStorage {
         match self {
+            Self::One => TokenStorage::Residual1,
+            Self::Ternary => TokenStorage::ResidualTernary,
             Self::Two => TokenStorage::Residual2,
             Self::Four => TokenStorage::Residual4,
             Self::Sixteen => TokenStorage::F16,
@@ -104,7 +110,8 @@ impl Index {
             None => Retriever::create(&self.out, self.model.load()?, &self.create_options())?,
         };
         tell(output, retriever.model());
-        write(output, &retriever, documents, &self.write.options(self.model.engine.threads))
+        let options = self.write.options(self.model.engine.threads, &retriever.snapshot());
+        write(output, &retriever, documents, &options)
     }
 
     fn create_options(&self) -> CreateOptions {

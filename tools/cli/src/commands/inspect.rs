@@ -1,9 +1,10 @@
+use super::tune::TuningBody;
 use crate::exit::Outcome;
 use crate::output::{BOLD, Output};
 use crate::size;
 use crate::text::plain;
 use clap::Args;
-use lateen::format::{DenseStorage, ModelIdentity, TokenStorage};
+use lateen::format::{DenseStorage, ModelIdentity};
 use lateen::index::{Index, Segment, Snapshot};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ struct Body<'a> {
     generation: u64,
     settings: Settings,
     model: ModelBody<'a>,
+    tuning: Option<TuningBody>,
     segments: Vec<SegmentBody>,
 }
 
@@ -70,6 +72,7 @@ impl Inspect {
             generation: snapshot.generation(),
             settings: Settings::of(&snapshot),
             model: ModelBody::of(snapshot.model()),
+            tuning: snapshot.tuning().map(|tuning| TuningBody::of(tuning, snapshot.documents())),
             segments: snapshot.segments().iter().map(SegmentBody::of).collect(),
         };
         if output.json {
@@ -85,23 +88,13 @@ impl Settings {
     fn of(snapshot: &Snapshot) -> Self {
         let settings = snapshot.settings();
         Self {
-            token_storage: token_storage(settings.token_storage),
+            token_storage: settings.token_storage.name(),
             token_dim: settings.token_dim,
             dense_storage: dense_storage(settings.dense_storage),
             dense_dim: settings.dense_dim,
             store_documents: settings.store_documents,
             seed: settings.seed,
         }
-    }
-}
-
-fn token_storage(storage: TokenStorage) -> &'static str {
-    match storage {
-        TokenStorage::None => "none",
-        TokenStorage::Residual2 => "2-bit codes",
-        TokenStorage::Residual4 => "4-bit codes",
-        TokenStorage::F16 => "f16",
-        TokenStorage::F32 => "f32",
     }
 }
 
@@ -167,6 +160,10 @@ impl Body<'_> {
         ))?;
         output.line(format_args!("             {}", plain(self.model.description)))?;
         output.line(format_args!("             fingerprint {}", self.model.fingerprint))?;
+        match &self.tuning {
+            Some(tuning) => tuning.write(output)?,
+            None => output.line("recall       not measured")?,
+        }
         for segment in &self.segments {
             segment.write(output)?;
         }

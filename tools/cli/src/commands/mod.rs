@@ -1,6 +1,8 @@
 //! One file per command: its arguments, then what it does with them.
 
 pub mod add;
+pub mod advise;
+mod against;
 pub mod completions;
 pub mod delete;
 mod distil;
@@ -20,5 +22,6 @@ pub mod runtime;
 pub mod search;
 pub mod stats;
 mod systems;
+pub mod tune;
 pub mod verify;
 mod write;

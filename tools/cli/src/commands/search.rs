@@ -8,7 +8,7 @@ use crate::size;
 use clap::{Args, ValueEnum};
 use lateen::kernel::Isa;
 use lateen::retriever::{Answer, AnswerReport, Retriever};
-use lateen::search::{Effort, PlanChoice, SearchOptions};
+use lateen::search::{Effort, EffortSource, PlanChoice, Recall, SearchOptions};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -50,6 +50,9 @@ pub struct Tuning {
     /// auto plans; exact scores every document; two-stage scores the candidates of a first stage
     #[arg(long, value_enum, default_value_t, value_name = "PLAN")]
     plan: Plan,
+    /// How much of the exact answer to find: a share such as 0.9, or exact (the index knows what it takes) [default: 0.99]
+    #[arg(long, value_name = "R", conflicts_with_all = ["nprobe", "candidates"])]
+    recall: Option<Recall>,
     /// Centroids looked at for each query token (two-stage)
     #[arg(long, value_name = "N", value_parser = positive)]
     nprobe: Option<usize>,
@@ -93,6 +96,7 @@ impl Tuning {
         };
         let mut options = SearchOptions::top(k);
         options.plan = plan;
+        options.recall = self.recall.unwrap_or_default();
         options.effort = self.effort(k);
         options.isa = isa;
         options.threads = threads;
@@ -106,7 +110,7 @@ impl Tuning {
         }
         let usual = Effort::for_top(k);
         let nprobe = self.nprobe.unwrap_or(usual.nprobe);
-        Some(Effort { nprobe, candidates: self.candidates.unwrap_or(usual.candidates), ..usual })
+        Some(Effort::with(nprobe, self.candidates.unwrap_or(usual.candidates)))
     }
 
     /// Exact scores, whatever else is asked for.
@@ -133,6 +137,7 @@ struct ReportBody<'a> {
     why: &'a str,
     kernel: &'static str,
     precision: &'static str,
+    recall: String,
     runtime: &'a str,
     segments: usize,
     documents: u64,
@@ -164,6 +169,7 @@ impl Search {
         tell(output, retriever.model());
         let progress = Progress::start(output, Some(queries.len() as u64));
         let (mut found, mut done) = (0, 0);
+        let mut promised = self.tuning.recall.is_none();
         for batch in queries.chunks(BATCH) {
             let texts: Vec<&str> = batch.iter().map(|query| query.text.as_str()).collect();
             let answers = if let [text] = texts[..] {
@@ -173,6 +179,9 @@ impl Search {
             };
             for (query, answer) in batch.iter().zip(answers) {
                 found += answer.hits.len();
+                if !std::mem::replace(&mut promised, true) {
+                    tell_promise(output, &answer.report.search.effort_source);
+                }
                 self.write(output, query, answer)?;
             }
             done += batch.len() as u64;
@@ -205,11 +214,19 @@ impl Search {
     }
 }
 
+/// Whether what `--recall` asks for is known to be kept.
+fn tell_promise(output: &mut Output, source: &EffortSource) {
+    if matches!(source, EffortSource::NotTuned | EffortSource::Outdated(_)) {
+        output.warn(format_args!("--recall: {source}"));
+    }
+}
+
 /// Every stage with its time, for people who asked for details.
 fn tell_stages(output: &mut Output, report: &AnswerReport) {
     let search = &report.search;
     let facts = format!("{} ({}), {}, {}", search.plan.name(), search.why, search.kernel, search.precision);
     output.detail(format_args!("plan: {facts}"));
+    output.detail(format_args!("recall: {}", search.effort_source));
     for stage in stages(report) {
         let counts = match (stage.examined, stage.kept) {
             (0, 0) => String::new(),
@@ -249,6 +266,7 @@ impl<'a> ReportBody<'a> {
             why: &search.why,
             kernel: search.kernel,
             precision: search.precision,
+            recall: search.effort_source.to_string(),
             runtime: report.runtime.name,
             segments: search.segments,
             documents: search.documents,

@@ -3,6 +3,7 @@ use crate::output::{BOLD, Output};
 use crate::size;
 use clap::Args;
 use lateen::index::Index;
+use lateen::search::TuningState;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,7 @@ struct Body<'a> {
     bytes: u64,
     bytes_per_token: Option<f64>,
     segments: u64,
+    tuning: &'static str,
     sections: Vec<Section>,
 }
 
@@ -35,7 +37,8 @@ struct Section {
 
 impl Stats {
     pub fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let stats = Index::open(&self.index)?.stats();
+        let index = Index::open(&self.index)?;
+        let stats = index.stats();
         let body = Body {
             index: &self.index,
             generation: stats.generation,
@@ -45,6 +48,7 @@ impl Stats {
             bytes: stats.bytes,
             bytes_per_token: (stats.tokens > 0).then(|| stats.bytes as f64 / stats.tokens as f64),
             segments: stats.segments.len() as u64,
+            tuning: tuning_state(TuningState::of(&index.snapshot())),
             sections: stats
                 .sections
                 .iter()
@@ -57,6 +61,26 @@ impl Stats {
             body.write(output)?;
         }
         Ok(Outcome::Done)
+    }
+}
+
+fn tuning_state(state: TuningState) -> &'static str {
+    match state {
+        TuningState::Tuned => "measured",
+        TuningState::Outdated => "outdated",
+        TuningState::NotTuned => "missing",
+        _ => "not needed",
+    }
+}
+
+fn recall_words(state: &str) -> String {
+    match state {
+        "not needed" => "every document is scored: nothing to measure".to_owned(),
+        "missing" => "not measured; `lateen tune` does".to_owned(),
+        "outdated" => {
+            "measured when the index was less than half as large; `lateen tune` measures again".to_owned()
+        }
+        state => state.to_owned(),
     }
 }
 
@@ -73,6 +97,7 @@ impl Body<'_> {
         output.line(format_args!("size        {}{each}", size::bytes(self.bytes)))?;
         output.line(format_args!("segments    {}", size::grouped(self.segments)))?;
         output.line(format_args!("generation  {}", self.generation))?;
+        output.line(format_args!("recall      {}", recall_words(self.tuning)))?;
         for section in self.sections.iter().filter(|section| section.bytes > 0) {
             output.line(format_args!("  {:<20} {:>12}", section.name, size::bytes(section.bytes)))?;
         }

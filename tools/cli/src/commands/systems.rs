@@ -13,7 +13,8 @@ use lateen::eval::beir::Collection;
 use lateen::eval::{Qrels, Run};
 use lateen::lexical::{Analyzer, Bm25Index};
 use lateen::retriever::{CreateOptions, Flow, ModelSource, Retriever, WriteOptions};
-use lateen::search::{SearchOptions, search_dense, search_tokens};
+use lateen::search::{SearchOptions, SearchOutcome, search_dense, search_tokens};
+use lateen::types::{EncodedTokens, Hit};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Instant;
@@ -70,6 +71,41 @@ impl Lateen {
     pub fn model(&self) -> &Model {
         self.retriever.model()
     }
+
+    /// How searches are made unless told otherwise.
+    pub fn options(&self) -> &SearchOptions {
+        &self.options
+    }
+
+    pub fn encode(&self, query: &str) -> anyhow::Result<EncodedQuery> {
+        let model = self.retriever.model();
+        if self.retriever.snapshot().settings().token_dim > 0 {
+            return Ok(EncodedQuery::Tokens(model.encode_query_tokens(query)?));
+        }
+        let mut vectors = model.encode_queries_dense(&[query])?;
+        Ok(EncodedQuery::Vector(vectors.pop().unwrap_or_default()))
+    }
+
+    pub fn search(&self, query: &EncodedQuery, options: &SearchOptions) -> anyhow::Result<SearchOutcome> {
+        let snapshot = self.retriever.snapshot();
+        Ok(match query {
+            EncodedQuery::Tokens(tokens) => search_tokens(&snapshot, tokens.matrix.view(), options)?,
+            EncodedQuery::Vector(vector) => search_dense(&snapshot, vector, options)?,
+        })
+    }
+
+    /// The hits by external id.
+    pub fn name_hits(&self, outcome: &SearchOutcome) -> anyhow::Result<Vec<(String, f32)>> {
+        let snapshot = self.retriever.snapshot();
+        let row = |hit: &Hit| Ok((snapshot.external_id(hit.doc)?.to_owned(), hit.score.get()));
+        outcome.hits.iter().map(row).collect()
+    }
+}
+
+/// A query as the index needs it.
+pub enum EncodedQuery {
+    Tokens(EncodedTokens),
+    Vector(Vec<f32>),
 }
 
 impl System for Lateen {
@@ -78,18 +114,8 @@ impl System for Lateen {
     }
 
     fn rank(&self, query: &str, k: usize) -> anyhow::Result<Vec<(String, f32)>> {
-        let snapshot = self.retriever.snapshot();
-        let mut options = self.options.clone();
-        options.k = k;
-        let outcome = if snapshot.settings().token_dim > 0 {
-            let encoded = self.retriever.model().encode_query_tokens(query)?;
-            search_tokens(&snapshot, encoded.matrix.view(), &options)?
-        } else {
-            let vectors = self.retriever.model().encode_queries_dense(&[query])?;
-            search_dense(&snapshot, vectors.first().map_or(&[], Vec::as_slice), &options)?
-        };
-        let row = |hit: &lateen::types::Hit| Ok((snapshot.external_id(hit.doc)?.to_owned(), hit.score.get()));
-        outcome.hits.iter().map(row).collect()
+        let options = SearchOptions { k, ..self.options.clone() };
+        self.name_hits(&self.search(&self.encode(query)?, &options)?)
     }
 }
 
@@ -133,7 +159,7 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    fn of(mut seconds: Vec<f64>) -> Self {
+    pub fn of(mut seconds: Vec<f64>) -> Self {
         seconds.sort_by(f64::total_cmp);
         let sum: f64 = seconds.iter().sum();
         let count = seconds.len().max(1) as f64;
@@ -152,10 +178,16 @@ impl Latencies {
     }
 
     pub fn write(&self, output: &mut Output) -> anyhow::Result<()> {
-        let Self { queries_per_second, mean_ms, p50_ms, p95_ms, p99_ms, max_ms } = self;
-        output.line(format_args!("latency      mean {mean_ms:.2} ms, p50 {p50_ms:.2}, p95 {p95_ms:.2}, p99 {p99_ms:.2}, max {max_ms:.2}"))?;
-        output.line(format_args!("throughput   {queries_per_second:.1} queries/s, one after another"))?;
+        output.line(format_args!("latency      {}", self.percentiles()))?;
+        let rate = self.queries_per_second;
+        output.line(format_args!("throughput   {rate:.1} queries/s, one after another"))?;
         Ok(())
+    }
+
+    /// In words.
+    pub fn percentiles(&self) -> String {
+        let Self { mean_ms, p50_ms, p95_ms, p99_ms, max_ms, .. } = self;
+        format!("mean {mean_ms:.2} ms, p50 {p50_ms:.2}, p95 {p95_ms:.2}, p99 {p99_ms:.2}, max {max_ms:.2}")
     }
 }
 

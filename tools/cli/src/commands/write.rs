@@ -7,6 +7,7 @@ use crate::progress::Progress;
 use crate::text::plain;
 use crate::{interrupt, size};
 use clap::Args;
+use lateen::index::Snapshot;
 use lateen::retriever::{AddReport, Flow, Retriever, WriteOptions};
 use serde::Serialize;
 use std::path::Path;
@@ -21,6 +22,12 @@ pub struct Write {
     /// Memory for documents that are not yet on disk
     #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = size::parse_bytes)]
     pub memory_budget: usize,
+    /// Do not measure afterwards which settings find how much (`lateen tune` does at any time)
+    #[arg(long)]
+    pub no_tune: bool,
+    /// Store one vector for about N similar tokens of a document [default: as the index has it, 1 at first]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub pool: Option<u8>,
 }
 
 #[derive(Serialize)]
@@ -34,6 +41,7 @@ struct Written<'a> {
     skipped: u64,
     truncated: u64,
     tokens: u64,
+    tuned: bool,
     seconds: f64,
     interrupted: bool,
 }
@@ -56,10 +64,16 @@ pub fn write(
     });
     drop(progress);
     // What was complete before a bad record is kept: the next run need not encode it again.
-    let committed = writer.commit();
+    let progress = Progress::start(output, None);
+    let committed = writer.commit_watched(&mut |state| {
+        progress.set(0, state.answered, "answer");
+        !interrupt::requested()
+    });
+    drop(progress);
+    let tuned = writer.report().tuned;
     drop(graceful);
     retriever.refresh()?;
-    let report = result.inspect_err(|_| {
+    let mut report = result.inspect_err(|_| {
         if committed.is_ok() {
             let kept = size::count(retriever.snapshot().documents(), "document");
             output.note(format_args!(
@@ -69,6 +83,7 @@ pub fn write(
         }
     })?;
     committed?;
+    report.tuned = tuned;
     let skipped = tell_skipped(output, &documents);
     say(output, retriever, &report, skipped, start)
 }
@@ -103,6 +118,7 @@ fn say(
         skipped,
         truncated: retriever.model().statistics().truncated,
         tokens: report.tokens,
+        tuned: report.tuned,
         seconds: start.elapsed().as_secs_f64(),
         interrupted: interrupt::requested(),
     };
@@ -141,12 +157,19 @@ fn summary(written: &Written) -> String {
 }
 
 impl Write {
-    /// The library's options.
-    pub fn options(&self, threads: usize) -> WriteOptions {
+    /// The library's options; those that were not given as the newest segment of the index has them.
+    pub fn options(&self, threads: usize, snapshot: &Snapshot) -> WriteOptions {
         let mut options = WriteOptions::default();
+        if let Some(segment) = snapshot.segments().last() {
+            options.index.pooling = segment.reader().pooling();
+        }
+        if let Some(factor) = self.pool {
+            options.index.pooling.factor = factor.into();
+        }
         options.index.memory_budget_bytes = self.memory_budget;
         options.index.threads = threads;
         options.commit_every = Some(self.commit_every);
+        options.tune = !self.no_tune;
         options
     }
 }

@@ -7,6 +7,7 @@ mod evaluation;
 mod interruption;
 mod models;
 mod onnx;
+mod recall;
 mod schema;
 mod session;
 mod workspace;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Objects whose keys are the user's or a matter of choice.
-const OPEN: &[&str] = &["metadata", "metrics", "build"];
+const OPEN: &[&str] = &["metadata", "metrics", "build", "loss", "exact_metrics", "effort"];
 
 /// The examples of the page, by kind.
 fn examples() -> BTreeMap<String, Value> {
@@ -63,6 +63,9 @@ fn documents_are_as_documented() {
     check(&space.run(&["search", "ix", "tides", "--json"]), "answer");
     check(&space.run(&["search", "ix", "tides", "--format", "jsonl"]), "hit");
     check(&space.run(&["stats", "ix", "--json"]), "stats");
+    check(&space.run(&["inspect", "ix", "--json"]), "inspect");
+    check(&space.run(&["advise", "ix", "--json"]), "advice");
+    check(&space.run(&["tune", "ix", "--json"]), "tuned");
     check(&space.run(&["inspect", "ix", "--json"]), "inspect");
     check(&space.run(&["verify", "ix", "--json"]), "verify");
     check(&space.run(&["encode", "tides", "--json"]), "vectors");
