@@ -7,9 +7,8 @@ use super::AnnError;
 /// Adds up centroid scores per document, over the tokens of one query after the other.
 ///
 /// For a query token `q` let `s(c)` be the score of centroid `c`, `P` the centroids that are probed and `m` the imputed
-/// score, which is that of the best centroid not probed. The estimate of a document is
-/// `Σ_q max(s(c) : c ∈ P, document in the list of c; else m)`: an upper bound of the score from centroids alone, exact
-/// where the best centroid was probed.
+/// score. The estimate of a document is `Σ_q max(s(c) : c ∈ P, document in the list of c; else m)`. Where the best centroid was
+/// probed it is exact; with the score of the best centroid not probed for `m`, it is an upper bound of the score from centroids alone.
 ///
 /// Call [`start_query`](Self::start_query), then for each query token [`start_token`](Self::start_token) and
 /// [`add`](Self::add) or [`walk`](Self::walk) **in descending order of score**, then [`best`](Self::best).
@@ -139,6 +138,28 @@ impl Accumulator {
             .try_for_each(|document| self.add(document, score))
     }
 
+    /// Adds all documents of a list.
+    ///
+    /// # Errors
+    /// As [`walk`](Self::walk).
+    pub fn add_all(&mut self, list: &[u32], score: f32) -> Result<(), AnnError> {
+        let (documents, above) = (self.documents.len(), score - self.imputed);
+        for &document in list {
+            let Some(slot) = self.documents.get_mut(document as usize) else {
+                return Err(AnnError::DocumentOutOfRange { document, documents });
+            };
+            if slot.token <= self.query_start {
+                *slot = Slot { token: self.token, above };
+                self.touched.push(document);
+            } else {
+                // No branch: whether a document was reached before by this token is hard to foretell.
+                slot.above += if slot.token == self.token { 0.0 } else { above };
+                slot.token = self.token;
+            }
+        }
+        Ok(())
+    }
+
     /// At most `n` documents with the largest sums, best first, ties by ascending number.
     pub fn best(&mut self, n: usize) -> Vec<(u32, f32)> {
         self.best_of(n, |_| true)
@@ -232,7 +253,11 @@ mod tests {
                     lists.sort_by_key(|(score, _)| -score);
                     scores.start_token(f32::from(*imputed));
                     for (score, list) in lists {
-                        scores.walk(list.iter().copied(), f32::from(*score), allowed).unwrap();
+                        if even {
+                            scores.walk(list.iter().copied(), f32::from(*score), allowed).unwrap();
+                        } else {
+                            scores.add_all(list, f32::from(*score)).unwrap();
+                        }
                     }
                 }
                 let mut expected = naive(&query, allowed);

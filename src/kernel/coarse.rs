@@ -145,6 +145,9 @@ impl CoarseScores {
     /// Maxima of the columns from `first`, 16 or 32 of them; false if a centroid does not exist.
     fn maxima(&self, ids: CentroidIds<'_>, first: usize, maxima: &mut [u8]) -> bool {
         let stride = self.inverse_steps.len();
+        if self.bytes.is_empty() {
+            return false;
+        }
         #[cfg(target_arch = "x86_64")]
         if let Some(sound) = simd::coarse_maxima(self.isa, (&self.bytes, stride), ids, first, maxima) {
             return sound;

@@ -1,7 +1,6 @@
 //! The closest centroids of every query token.
 
 use crate::kernel::{Isa, next_above};
-use crate::types::Score;
 
 /// For each query token, the centroids to walk and what a document scores that none of them names.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,6 +9,28 @@ pub(super) struct Probes {
     pub lists: Vec<(f32, u32)>,
     /// What a document is credited with that is in none of the lists.
     pub imputed: f32,
+}
+
+/// A score and its centroid as one number: larger is better, equal scores by ascending centroid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key(u64);
+
+impl Key {
+    fn new(score: f32, centroid: u32) -> Self {
+        // `+ 0.0` makes the two zeros equal. Flipping all bits of negative numbers, and the sign of others, orders them.
+        let bits = (score + 0.0).to_bits();
+        let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+        Self(u64::from(ordered) << 32 | u64::from(!centroid))
+    }
+
+    fn score(self) -> f32 {
+        let ordered = (self.0 >> 32) as u32;
+        f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered })
+    }
+
+    fn centroid(self) -> u32 {
+        !(self.0 as u32)
+    }
 }
 
 /// Picks the best centroids per query token while their scores pass by.
@@ -21,7 +42,7 @@ pub(super) struct Prober {
     isa: Isa,
     nprobe: usize,
     bars: Vec<f32>,
-    kept: Vec<Vec<(f32, u32)>>,
+    kept: Vec<Vec<Key>>,
 }
 
 impl Prober {
@@ -42,7 +63,7 @@ impl Prober {
             let row = &scores[at * stride..][..self.kept.len()];
             for ((kept, bar), &score) in self.kept.iter_mut().zip(&mut self.bars).zip(row) {
                 if score > *bar {
-                    kept.push((score, (first + at) as u32));
+                    kept.push(Key::new(score, (first + at) as u32));
                     if kept.len() == keep.saturating_mul(2) {
                         *bar = shrink(kept, keep);
                     }
@@ -65,16 +86,12 @@ impl Prober {
     }
 }
 
-fn best_first(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
-    Score::saturating(b.0).cmp(&Score::saturating(a.0)).then(a.1.cmp(&b.1))
-}
-
 /// Keeps the best `keep` and returns the worst score among them.
-fn shrink(kept: &mut Vec<(f32, u32)>, keep: usize) -> f32 {
-    let (_, worst, _) = kept.select_nth_unstable_by(keep - 1, best_first);
-    let bar = worst.0;
-    kept.truncate(keep);
-    bar
+fn shrink(kept: &mut Vec<Key>, keep: usize) -> f32 {
+    let worst = kept.len() - keep;
+    let (_, &mut bar, _) = kept.select_nth_unstable(worst);
+    kept.drain(..worst);
+    bar.score()
 }
 
 /// The best centroid not walked bounds what others can score, but most of them score less: how much less, as a share of the
@@ -82,8 +99,12 @@ fn shrink(kept: &mut Vec<(f32, u32)>, keep: usize) -> f32 {
 /// (`docs/decisions/0004-first-stage-and-rescoring.md`).
 const BELOW_BOUND: f32 = 0.25;
 
-fn finish(mut lists: Vec<(f32, u32)>, nprobe: usize) -> Probes {
-    lists.sort_unstable_by(best_first);
+fn finish(mut kept: Vec<Key>, nprobe: usize) -> Probes {
+    if kept.len() > nprobe {
+        shrink(&mut kept, nprobe.saturating_add(1).min(kept.len()));
+    }
+    kept.sort_unstable_by(|a, b| b.cmp(a));
+    let mut lists: Vec<(f32, u32)> = kept.iter().map(|key| (key.score(), key.centroid())).collect();
     let best = lists.first().map_or(0.0, |&(score, _)| score);
     let bound = lists.get(nprobe).or(lists.last()).map_or(0.0, |&(score, _)| score);
     let imputed = bound - BELOW_BOUND * (best - bound);
@@ -100,7 +121,12 @@ mod tests {
         (0..tokens)
             .map(|token| {
                 let column = scores.chunks_exact(stride).map(|row| row[token]);
-                finish(column.zip(0..).collect(), nprobe)
+                let mut all: Vec<(f32, u32)> = column.zip(0..).collect();
+                all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                let bound = all.get(nprobe).or(all.last()).map_or(0.0, |found| found.0);
+                let imputed = bound - BELOW_BOUND * (all.first().map_or(0.0, |found| found.0) - bound);
+                all.truncate(nprobe);
+                Probes { lists: all, imputed }
             })
             .collect()
     }

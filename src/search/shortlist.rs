@@ -53,18 +53,13 @@ pub(super) fn shortlist(
     let lists = segment.reader().lists()?.ok_or(SearchError::NotStored { what: "inverted lists" })?;
     let mut accumulator = Accumulator::new(segment.documents() as usize);
     accumulator.start_query();
-    let mut postings = 0;
+    let (mut postings, mut list) = (0, Vec::new());
     for probe in probes {
         accumulator.start_token(probe.imputed);
         for &(score, centroid) in &probe.lists {
-            let mut failure = None;
-            lists.for_each(centroid, |doc| {
-                postings += 1;
-                if let Err(error) = accumulator.add(doc, score) {
-                    failure.get_or_insert(error);
-                }
-            })?;
-            failure.map_or(Ok(()), Err)?;
+            lists.read(centroid, &mut list)?;
+            postings += list.len() as u64;
+            accumulator.add_all(&list, score)?;
         }
     }
     let reached = accumulator.touched() as u64;

@@ -56,33 +56,55 @@ pub(super) fn coarse(scores: &[f32], inverses: &[f32], out: &mut [u8]) {
 }
 
 macro_rules! maxima {
-    ($name:ident, $register:ty, $load:ident, $store:ident, $max:ident, $bytes:literal) => {
+    ($name:ident, $each:ident, $register:ty, $load:ident, $store:ident, $max:ident, $bytes:literal) => {
         /// Raises `maxima` by columns `first..` of the rows that `ids` name; false if one does not exist.
         #[target_feature(enable = "avx2")]
         pub(super) fn $name(
-            (table, stride): (&[u8], usize),
+            table: (&[u8], usize),
             ids: CentroidIds<'_>,
             first: usize,
             maxima: &mut [u8],
         ) -> bool {
+            match ids.width {
+                2 => $each(table, ids.bytes.as_chunks::<2>().0, first, maxima),
+                3 => $each(table, ids.bytes.as_chunks::<3>().0, first, maxima),
+                _ => $each(table, ids.bytes.as_chunks::<4>().0, first, maxima),
+            }
+        }
+
+        #[target_feature(enable = "avx2")]
+        fn $each<const W: usize>(
+            (table, stride): (&[u8], usize),
+            ids: &[[u8; W]],
+            first: usize,
+            maxima: &mut [u8],
+        ) -> bool {
             let maxima = &mut maxima[..$bytes];
+            assert!(first + $bytes <= stride && table.len() >= stride);
+            let last = table.len() / stride - 1;
+            let columns = table.as_ptr().wrapping_add(first);
             // SAFETY: so many readable bytes.
-            let mut max: $register = unsafe { $load(maxima.as_ptr().cast()) };
-            for token in 0..ids.len() {
-                let start = ids.get(token).saturating_mul(stride).saturating_add(first);
-                let Some(row) = table.get(start..start.saturating_add($bytes)) else { return false };
-                // SAFETY: so many readable bytes.
-                max = $max(max, unsafe { $load(row.as_ptr().cast()) });
+            let start: $register = unsafe { $load(maxima.as_ptr().cast()) };
+            let (mut largest, mut maxima_of) = (0, [start; 2]);
+            for pair in ids.chunks(2) {
+                for (id, max) in pair.iter().zip(&mut maxima_of) {
+                    let mut bytes = [0; 8];
+                    bytes[..W].copy_from_slice(id);
+                    let id = u64::from_le_bytes(bytes) as usize;
+                    largest = id.max(largest);
+                    // SAFETY: row `min(id, last)` of the table has `stride` bytes, `first + $bytes` at least.
+                    *max = unsafe { $max(*max, $load(columns.add(id.min(last) * stride).cast())) };
+                }
             }
             // SAFETY: so many writable bytes.
-            unsafe { $store(maxima.as_mut_ptr().cast(), max) };
-            true
+            unsafe { $store(maxima.as_mut_ptr().cast(), $max(maxima_of[0], maxima_of[1])) };
+            largest <= last
         }
     };
 }
 
-maxima!(maxima_of_32, __m256i, _mm256_loadu_si256, _mm256_storeu_si256, _mm256_max_epu8, 32);
-maxima!(maxima_of_16, __m128i, _mm_loadu_si128, _mm_storeu_si128, _mm_max_epu8, 16);
+maxima!(maxima_of_32, each_of_32, __m256i, _mm256_loadu_si256, _mm256_storeu_si256, _mm256_max_epu8, 32);
+maxima!(maxima_of_16, each_of_16, __m128i, _mm_loadu_si128, _mm_storeu_si128, _mm_max_epu8, 16);
 
 pub(super) struct Avx2;
 
@@ -126,6 +148,22 @@ macro_rules! floats {
         unsafe fn max(a: __m256, b: __m256) -> __m256 {
             // SAFETY: the caller's promises.
             unsafe { _mm256_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn join(_: Self::Query, _: Self::Query) -> Self::Query {
+            unreachable!("registers of 8 lanes take one token at a time")
+        }
+        #[inline(always)]
+        unsafe fn load_two(_: *const f32, _: *const f32) -> __m256 {
+            unreachable!("registers of 8 lanes take one token at a time")
+        }
+        #[inline(always)]
+        unsafe fn splat_two(_: f32, _: f32) -> __m256 {
+            unreachable!("registers of 8 lanes take one token at a time")
+        }
+        #[inline(always)]
+        unsafe fn half_over(_: __m256, _: usize, _: __m256) -> __m256 {
+            unreachable!("registers of 8 lanes take one token at a time")
         }
         #[inline(always)]
         unsafe fn any_above(a: __m256, b: __m256) -> bool {

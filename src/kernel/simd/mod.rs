@@ -238,7 +238,10 @@ impl ScaledRows<'_> {
 pub(super) fn maxima_i8(isa: Isa, query: &Packed, rows: ScaledRows<'_>, maxima: &mut [Lanes]) -> bool {
     rows.check(isa, query);
     assert_eq!(maxima.len(), query.vectors());
-    dispatch(isa, I8Job(query, rows, RaiseScaled { maxima, row_scales: rows.row_scales })).is_some()
+    let raise = RaiseScaled { maxima: &mut *maxima, row_scales: rows.row_scales };
+    let done = dispatch(isa, I8Job(query, rows, raise)).is_some();
+    query.join(maxima);
+    done
 }
 
 /// Writes `sum · row_scale · scale` to `out`, `[tokens, stride]`. False if `isa` is plain Rust.
@@ -332,7 +335,9 @@ pub(super) fn maxima_residual(
     maxima: &mut [Lanes],
 ) -> Option<bool> {
     assert_eq!(maxima.len(), query.packed().vectors());
-    residual(query, centroids, Destination::Maxima(maxima))
+    let sound = residual(query, centroids, Destination::Maxima(&mut *maxima));
+    query.packed().join(maxima);
+    sound
 }
 
 pub(super) fn scores_residual(
