@@ -1,24 +1,133 @@
-//! Build time, queries per second and recall of the graph; postings per second of the accumulator.
+//! Dense search: seconds to build, bytes, queries per second and recall of the graph, for each storage of the vectors;
+//! postings per second of the accumulator.
 //!
 //! ```text
-//! cargo bench --bench ann -- [--vectors DIR] [--ef 32,48,64,96,128] [--rounds 3] [--threads 1] [--wait] [--json FILE]
+//! cargo bench --bench ann -- [--vectors FILE.npy --queries FILE.npy] [--storage f32,f16,i8] [--ef 16,24,32,64,128]
+//!                            [--rounds 3] [--threads 1] [--isa NAME] [--wait] [--json FILE] [--commit REV]
 //! ```
 //!
-//! `DIR` holds `base.npy` and `queries.npy` (f32, `[rows, dim]`). Without it, 20,000 clustered vectors are made.
-//! Searches run on one thread. `--wait` reads a line from standard input before each round, so that a script can
-//! measure another library in between.
+//! The files are NumPy's, `f32`, `[rows, dim]`. Without them, 20,000 clustered vectors are made. Each row of the result is
+//! measured twice: `snapshot` is `search_dense` on a mapped index in a temporary directory, `graph` the same links and
+//! `f32` vectors in memory without an index around them. Recall is that of the ten nearest by exact `f32` products. Times are of the
+//! processor, on one thread, the best of the rounds, which go over all settings in turn. `--wait` reads a line from
+//! standard input before each round, so that a script can measure another library in between.
 
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use lateen::ann::hnsw::{Graph, HnswOptions, Metric, SearchScratch, beam_search, build};
+use anyhow::Context;
+use lateen::ann::hnsw::{Distances, Graph, HnswOptions, Metric, SearchScratch, beam_search, build};
 use lateen::ann::{Accumulator, invert};
+use lateen::format::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage};
+use lateen::index::{Index, NewDocument, Snapshot, WriterOptions};
+use lateen::kernel::{Isa, dots};
+use lateen::search::{PlanChoice, SearchOptions, search_dense};
 use rayon::prelude::*;
 use serde_json::{Value, json};
-use simsimd::SpatialSimilarity;
 
-type AnyError = Box<dyn std::error::Error>;
+#[path = "support/mod.rs"]
+mod support;
+
+/// Hits asked for.
+const K: usize = 10;
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse()?;
+    let (base, queries) = match (&arguments.vectors, &arguments.queries) {
+        (Some(vectors), Some(queries)) => (Vectors::read(vectors)?, Vectors::read(queries)?),
+        (None, None) => synthetic(20_000, 500, 128),
+        _ => anyhow::bail!("--vectors and --queries belong together"),
+    };
+    anyhow::ensure!(
+        base.dim == queries.dim,
+        "vectors of {}, queries of {} dimensions",
+        base.dim,
+        queries.dim
+    );
+    let exact = nearest(&base, &queries, arguments.isa);
+    let folder = tempfile::tempdir()?;
+    let mut systems = Vec::new();
+    for storage in &arguments.storages {
+        systems.push(System::index(&base, storage, folder.path(), &arguments)?);
+    }
+    systems.push(System::graph(&base, &arguments)?);
+    for _ in 0..arguments.rounds {
+        if arguments.wait {
+            std::io::stdin().read_line(&mut String::new())?;
+        }
+        for system in &mut systems {
+            system.round(&base, &queries, &exact, &arguments)?;
+        }
+    }
+    let rows: Vec<Value> = systems.iter().flat_map(System::rows).collect();
+    support::print_table(
+        &rows,
+        &["path", "storage", "ef", "recall@10", "qps", "build_seconds", "bytes_per_vector"],
+    );
+    let accumulator = accumulate()?;
+    if let Some(file) = &arguments.json {
+        let record = json!({
+            "bench": "ann", "commit": arguments.commit, "cpu": support::machine::cpu(), "kernel": arguments.isa.name(),
+            "nodes": base.rows().len(), "dim": base.dim, "queries": queries.rows().len(), "k": K, "rounds": arguments.rounds,
+            "build_threads": arguments.threads, "rows": rows, "accumulator": accumulator,
+        });
+        std::fs::write(file, serde_json::to_string_pretty(&record)? + "\n")?;
+    }
+    Ok(())
+}
+
+struct Arguments {
+    vectors: Option<PathBuf>,
+    queries: Option<PathBuf>,
+    storages: Vec<String>,
+    efs: Vec<usize>,
+    rounds: usize,
+    threads: usize,
+    isa: Isa,
+    wait: bool,
+    json: Option<PathBuf>,
+    commit: Option<String>,
+}
+
+impl Arguments {
+    fn parse() -> anyhow::Result<Self> {
+        let list = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+        let mut parsed = Self {
+            vectors: None,
+            queries: None,
+            storages: list("f32,f16,i8".to_owned()),
+            efs: vec![16, 24, 32, 64, 128],
+            rounds: 3,
+            threads: 1,
+            isa: Isa::detect(),
+            wait: false,
+            json: None,
+            commit: None,
+        };
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().with_context(|| format!("{word} needs a value"));
+            match word.as_str() {
+                "--vectors" => parsed.vectors = Some(value()?.into()),
+                "--queries" => parsed.queries = Some(value()?.into()),
+                "--storage" => parsed.storages = list(value()?),
+                "--ef" => {
+                    parsed.efs = list(value()?).iter().map(|ef| ef.parse()).collect::<Result<_, _>>()?
+                }
+                "--rounds" => parsed.rounds = value()?.parse()?,
+                "--threads" => parsed.threads = value()?.parse()?,
+                "--isa" => parsed.isa = Isa::named(&value()?)?,
+                "--wait" => parsed.wait = true,
+                "--json" => parsed.json = Some(value()?.into()),
+                "--commit" => parsed.commit = Some(value()?),
+                "--bench" => {}
+                other => anyhow::bail!("unknown argument {other}"),
+            }
+        }
+        Ok(parsed)
+    }
+}
 
 struct Vectors {
     data: Vec<f32>,
@@ -30,128 +139,221 @@ impl Vectors {
         &self.data[row as usize * self.dim..][..self.dim]
     }
 
-    #[inline]
-    fn to(&self, query: &[f32], row: u32) -> f32 {
-        f32::sqeuclidean(query, self.row(row)).unwrap_or(f64::INFINITY) as f32
+    fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.data.chunks_exact(self.dim)
+    }
+
+    /// A matrix in NumPy's format.
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        let length =
+            bytes.get(8..10).map_or(0, |length| usize::from(u16::from_le_bytes([length[0], length[1]])));
+        let header = bytes.get(10..10 + length).unwrap_or_default();
+        let header = String::from_utf8_lossy(header).into_owned();
+        anyhow::ensure!(header.contains("<f4"), "{}: not a matrix of f32", path.display());
+        let shape =
+            header.split("'shape': (").nth(1).and_then(|rest| rest.split(')').next()).unwrap_or_default();
+        let dim = shape.split(',').nth(1).and_then(|number| number.trim().parse().ok()).unwrap_or(1);
+        let numbers =
+            bytes[10 + length..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        Ok(Self { data: numbers.collect(), dim })
     }
 }
 
-impl Metric for Vectors {
+/// Vectors that are near if their product is large.
+struct Products<'a>(&'a Vectors, Isa);
+
+impl Metric for Products<'_> {
     fn len(&self) -> usize {
-        self.data.len() / self.dim
+        self.0.data.len() / self.0.dim
     }
-    #[inline]
     fn distance(&self, a: u32, b: u32) -> f32 {
-        self.to(self.row(a), b)
+        let mut out = [0.0];
+        self.distances(a, &[b], &mut out);
+        out[0]
+    }
+    fn distances(&self, from: u32, to: &[u32], out: &mut [f32]) {
+        dots(self.1, self.0.row(from), &self.0.data, to, out);
+        out.iter_mut().for_each(|out| *out = -*out);
     }
 }
 
-fn main() -> Result<(), AnyError> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let option = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1).cloned()
-    };
-    let (base, queries) = match option("--vectors") {
-        Some(directory) => {
-            let read = |name: &str| read_npy(&Path::new(&directory).join(name));
-            (read("base.npy")?, read("queries.npy")?)
-        }
-        None => synthetic(20_000, 500, 128),
-    };
-    let efs: Vec<usize> = option("--ef")
-        .unwrap_or_else(|| "32,48,64,96,128".into())
-        .split(',')
-        .map(str::parse)
-        .collect::<Result<_, _>>()?;
-    let rounds: usize = option("--rounds").map_or(Ok(3), |rounds| rounds.parse())?;
-    let one_thread = option("--threads").is_some_and(|threads| threads == "1");
-    let (graph, seconds) = timed_build(&base, one_thread)?;
-    println!("{}", json!({"nodes": base.len(), "build_seconds": seconds, "one_thread": one_thread}));
-    let exact = nearest(&base, &queries);
-    let mut results = Vec::new();
-    for _ in 0..rounds {
-        if arguments.iter().any(|argument| argument == "--wait") {
-            std::io::stdin().read_line(&mut String::new())?;
-        }
-        for &ef in &efs {
-            results.push(search(&base, &queries, &graph, ef, &exact)?);
-        }
+struct Query<'a>(&'a [f32], &'a Products<'a>);
+
+impl Distances for Query<'_> {
+    fn measure(&mut self, nodes: &[u32], out: &mut [f32]) {
+        dots(self.1.1, self.0, &self.1.0.data, nodes, out);
+        out.iter_mut().for_each(|out| *out = -*out);
     }
-    let accumulator = accumulate()?;
-    if let Some(file) = option("--json") {
-        let record = json!({
-            "nodes": base.len(), "dim": base.dim, "build_seconds": seconds,
-            "threads": rayon::current_num_threads(), "one_thread": one_thread, "search": results, "accumulator": accumulator,
-        });
-        std::fs::write(file, serde_json::to_vec_pretty(&record)?)?;
-    }
-    Ok(())
 }
 
-/// The graph, and the time on the wall that it took; on one thread, the time of that thread.
-fn timed_build(base: &Vectors, one_thread: bool) -> Result<(Graph, f64), AnyError> {
-    let options = HnswOptions::default();
-    if !one_thread {
-        let start = Instant::now();
-        let graph = build(base, &options)?;
-        return Ok((graph, start.elapsed().as_secs_f64()));
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-    let timed = pool.install(|| {
-        let start = Clock::start();
-        build(base, &options).map(|graph| (graph, start.seconds()))
-    });
-    Ok(timed?)
+/// Something that is searched, and what was measured.
+struct System {
+    kind: Kind,
+    storage: String,
+    build_seconds: f64,
+    bytes: u64,
+    measured: Vec<Measured>,
 }
 
-fn search(
-    base: &Vectors,
-    queries: &Vectors,
-    graph: &Graph,
+enum Kind {
+    Snapshot(std::sync::Arc<Snapshot>),
+    Graph(Graph),
+}
+
+struct Measured {
     ef: usize,
-    exact: &[Vec<u32>],
-) -> Result<Value, AnyError> {
-    let mut scratch = SearchScratch::new();
-    let (mut found, mut distances) = (0, 0);
-    let mut answers = Vec::with_capacity(exact.len());
-    let start = Clock::start();
-    for query in 0..queries.len() as u32 {
-        let query = queries.row(query);
-        answers.push(beam_search(graph, ef, |node| base.to(query, node), None, &mut scratch)?);
-        distances += scratch.distances();
+    queries_per_second: f64,
+    recall: f64,
+    /// Distances per query.
+    distances: f64,
+}
+
+impl System {
+    /// A committed index of one segment, opened anew.
+    fn index(base: &Vectors, storage: &str, folder: &Path, arguments: &Arguments) -> anyhow::Result<Self> {
+        let dense_storage = match storage {
+            "f32" => DenseStorage::F32,
+            "f16" => DenseStorage::F16,
+            "i8" => DenseStorage::I8,
+            other => anyhow::bail!("no storage {other}"),
+        };
+        let path = folder.join(storage);
+        let settings = IndexSettings {
+            token_dim: 0,
+            token_storage: TokenStorage::None,
+            dense_dim: u32::try_from(base.dim)?,
+            dense_storage,
+            store_documents: false,
+            seed: 42,
+        };
+        let model = ModelIdentity {
+            name: "vectors".to_owned(),
+            location: String::new(),
+            fingerprint: [0; 16],
+            description: String::new(),
+        };
+        let clock = Clock::process();
+        let index = Index::create(&path, &settings, &model)?;
+        let options = WriterOptions {
+            memory_budget_bytes: 4 << 30,
+            threads: arguments.threads,
+            ..WriterOptions::default()
+        };
+        let mut writer = index.writer(options)?;
+        for (number, row) in base.rows().enumerate() {
+            let (id, dense) = (number.to_string(), Some(row.to_vec()));
+            writer.add(NewDocument { id, tokens: None, dense, stored: None, content_hash: 0 })?;
+        }
+        writer.commit()?;
+        let build_seconds = clock.seconds();
+        let snapshot = Index::open(&path)?.snapshot();
+        let bytes = snapshot.segments().iter().map(|segment| segment.reader().bytes()).sum();
+        let (kind, storage) = (Kind::Snapshot(snapshot), storage.to_owned());
+        Ok(Self { kind, storage, build_seconds, bytes, measured: Vec::new() })
     }
-    let seconds = start.seconds();
-    for (answer, exact) in answers.iter().zip(exact) {
-        let best = &answer[..exact.len().min(answer.len())];
-        found += best.iter().filter(|(node, _)| exact.contains(node)).count();
+
+    /// Links and vectors in memory.
+    fn graph(base: &Vectors, arguments: &Arguments) -> anyhow::Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build()?;
+        let clock = Clock::process();
+        let graph = pool.install(|| build(&Products(base, arguments.isa), &HnswOptions::default()))?;
+        let build_seconds = clock.seconds();
+        let links = graph.level0.len() + graph.upper.len() + graph.upper_starts.len();
+        let bytes = size_of_val(base.data.as_slice()) + links * size_of::<u32>();
+        let (kind, storage) = (Kind::Graph(graph), "f32".to_owned());
+        Ok(Self { kind, storage, build_seconds, bytes: bytes as u64, measured: Vec::new() })
     }
-    let count = queries.len() as f64;
-    let result = json!({
-        "ef": ef, "qps": count / seconds, "recall_10": found as f64 / exact.iter().map(Vec::len).sum::<usize>() as f64,
-        "distances": distances as f64 / count,
-    });
-    println!("{result}");
-    Ok(result)
+
+    fn round(
+        &mut self,
+        base: &Vectors,
+        queries: &Vectors,
+        exact: &[Vec<u32>],
+        arguments: &Arguments,
+    ) -> anyhow::Result<()> {
+        let mut scratch = SearchScratch::new();
+        let products = Products(base, arguments.isa);
+        for &ef in &arguments.efs {
+            let mut answers: Vec<Vec<u32>> = Vec::with_capacity(exact.len());
+            let mut distances = 0;
+            let clock = Clock::thread();
+            for query in queries.rows() {
+                answers.push(match &self.kind {
+                    Kind::Graph(graph) => {
+                        let found =
+                            beam_search(graph, ef.max(K), Query(query, &products), None, &mut scratch)?;
+                        distances += scratch.distances();
+                        found.into_iter().take(K).map(|(node, _)| node).collect()
+                    }
+                    Kind::Snapshot(snapshot) => {
+                        let options = SearchOptions {
+                            plan: PlanChoice::Auto,
+                            ef_search: Some(ef),
+                            isa: arguments.isa,
+                            ..SearchOptions::top(K)
+                        };
+                        let outcome = search_dense(snapshot, query, &options)?;
+                        distances += outcome.report.stages.first().map_or(0, |stage| stage.examined);
+                        outcome.hits.iter().map(|hit| hit.doc.0).collect()
+                    }
+                });
+            }
+            let seconds = clock.seconds();
+            let met = |(answer, exact): (&Vec<u32>, &Vec<u32>)| {
+                answer.iter().filter(|node| exact.contains(node)).count()
+            };
+            let found: usize = answers.iter().zip(exact).map(met).sum();
+            let recall = found as f64 / exact.iter().map(Vec::len).sum::<usize>().max(1) as f64;
+            let count = exact.len() as f64;
+            let (queries_per_second, distances) = (count / seconds, distances as f64 / count);
+            self.record(Measured { ef, queries_per_second, recall, distances });
+        }
+        Ok(())
+    }
+
+    /// Keeps the fastest round of each setting.
+    fn record(&mut self, new: Measured) {
+        match self.measured.iter_mut().find(|old| old.ef == new.ef) {
+            Some(old) => old.queries_per_second = old.queries_per_second.max(new.queries_per_second),
+            None => self.measured.push(new),
+        }
+    }
+
+    fn rows(&self) -> Vec<Value> {
+        let (path, nodes) = match &self.kind {
+            Kind::Snapshot(snapshot) => ("snapshot", snapshot.documents()),
+            Kind::Graph(graph) => ("graph", graph.levels.len() as u64),
+        };
+        let row = |measured: &Measured| {
+            json!({
+                "engine": "lateen", "path": path, "storage": self.storage, "ef": measured.ef, "recall@10": measured.recall,
+                "qps": measured.queries_per_second, "distances": measured.distances, "build_seconds": self.build_seconds,
+                "bytes": self.bytes, "bytes_per_vector": self.bytes as f64 / nodes.max(1) as f64,
+            })
+        };
+        self.measured.iter().map(row).collect()
+    }
 }
 
 /// The ten nearest of each query by looking at all.
-fn nearest(base: &Vectors, queries: &Vectors) -> Vec<Vec<u32>> {
-    (0..queries.len() as u32)
-        .into_par_iter()
+fn nearest(base: &Vectors, queries: &Vectors, isa: Isa) -> Vec<Vec<u32>> {
+    let all: Vec<u32> = (0..base.rows().len() as u32).collect();
+    let rows: Vec<&[f32]> = queries.rows().collect();
+    rows.into_par_iter()
         .map(|query| {
-            let query = queries.row(query);
-            let mut all: Vec<(f32, u32)> =
-                (0..base.len() as u32).map(|at| (base.to(query, at), at)).collect();
-            let k = 10.min(all.len());
-            all.select_nth_unstable_by(k - 1, |a, b| a.0.total_cmp(&b.0));
-            all[..k].iter().map(|&(_, at)| at).collect()
+            let mut products = vec![0.0; all.len()];
+            dots(isa, query, &base.data, &all, &mut products);
+            let mut near: Vec<(f32, u32)> = products.into_iter().zip(all.iter().copied()).collect();
+            let k = K.min(near.len());
+            near.select_nth_unstable_by(k.saturating_sub(1), |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            near[..k].iter().map(|&(_, at)| at).collect()
         })
         .collect()
 }
 
 /// 32 query tokens with 8 lists each, over 100,000 documents of 100 tokens.
-fn accumulate() -> Result<Value, AnyError> {
+fn accumulate() -> anyhow::Result<Value> {
     let (documents, centroids) = (100_000u32, 20_000usize);
     let mut random = random();
     let ids: Vec<u32> =
@@ -162,7 +364,7 @@ fn accumulate() -> Result<Value, AnyError> {
     let invert_seconds = start.elapsed().as_secs_f64();
     let mut scores = Accumulator::new(documents as usize);
     let (mut postings, mut queries) = (0, 0);
-    let start = Clock::start();
+    let start = Clock::thread();
     while queries < 300 {
         scores.start_query();
         for token in 0..32 {
@@ -185,23 +387,38 @@ fn accumulate() -> Result<Value, AnyError> {
     Ok(result)
 }
 
-/// Time that this thread has run: on a busy machine it says more than time on the wall. Where the system does not tell
-/// it, time on the wall.
-struct Clock(Instant, Option<u64>);
+/// Time that a thread, or the process, has run: on a busy machine it says more than time on the wall. Where the system does not
+/// tell it, time on the wall.
+struct Clock {
+    wall: Instant,
+    thread: bool,
+    start: Option<f64>,
+}
 
 impl Clock {
-    fn start() -> Self {
-        Self(Instant::now(), Self::nanoseconds())
+    fn thread() -> Self {
+        Self { wall: Instant::now(), thread: true, start: Self::now(true) }
     }
 
-    fn nanoseconds() -> Option<u64> {
-        std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split(' ').next()?.parse().ok()
+    fn process() -> Self {
+        Self { wall: Instant::now(), thread: false, start: Self::now(false) }
+    }
+
+    fn now(thread: bool) -> Option<f64> {
+        if thread {
+            let times = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+            return times.split(' ').next()?.parse().ok().map(|nanoseconds: f64| nanoseconds * 1e-9);
+        }
+        // Of all threads, also those that have ended; in hundredths of a second, in user mode and in the kernel.
+        let status = std::fs::read_to_string("/proc/self/stat").ok()?;
+        let mut ticks = status.rsplit_once(')')?.1.split_whitespace().skip(11).map(str::parse::<f64>);
+        Some((ticks.next()?.ok()? + ticks.next()?.ok()?) * 0.01)
     }
 
     fn seconds(&self) -> f64 {
-        match (self.1, Self::nanoseconds()) {
-            (Some(start), Some(end)) => (end - start) as f64 * 1e-9,
-            _ => self.0.elapsed().as_secs_f64(),
+        match (self.start, Self::now(self.thread)) {
+            (Some(start), Some(end)) => end - start,
+            _ => self.wall.elapsed().as_secs_f64(),
         }
     }
 }
@@ -223,19 +440,12 @@ fn synthetic(base: usize, queries: usize, dim: usize) -> (Vectors, Vectors) {
         let data = (0..count * dim)
             .map(|at| centres[at / dim % clusters * dim + at % dim] + random() - 0.5)
             .collect();
-        Vectors { data, dim }
+        let mut rows = Vectors { data, dim };
+        rows.data.chunks_exact_mut(dim).for_each(|row| {
+            let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+            row.iter_mut().for_each(|x| *x /= length);
+        });
+        rows
     };
     (rows(base), rows(queries))
-}
-
-/// A matrix in NumPy's format.
-fn read_npy(path: &Path) -> Result<Vectors, AnyError> {
-    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let header = String::from_utf8_lossy(&bytes[10..10 + length]).into_owned();
-    assert!(header.contains("<f4"), "{}: not f32", path.display());
-    let shape = header.split("'shape': (").nth(1).and_then(|rest| rest.split(')').next()).unwrap_or_default();
-    let dim = shape.split(',').nth(1).and_then(|number| number.trim().parse().ok()).unwrap_or(1);
-    let numbers = bytes[10 + length..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    Ok(Vectors { data: numbers.collect(), dim })
 }

@@ -112,7 +112,8 @@ fn pooled(collection: &Collection, table: &mut Table<'_>) -> anyhow::Result<()> 
         let start = Instant::now();
         let pooled = collection.pooled(factor)?;
         let seconds = start.elapsed().as_secs_f64();
-        for (name, width) in names.iter().zip(CodeWidth::ALL).filter(|(name, _)| table.wants(name)) {
+        let wanted: Vec<_> = names.iter().zip(CodeWidth::ALL).filter(|(name, _)| table.wants(name)).collect();
+        for (name, width) in wanted {
             let codec = Shipped::build(&pooled, true, &CodecOptions::with_width(width))?;
             table.measure(name, &pooled, &codec, Some(seconds));
         }
@@ -184,7 +185,10 @@ fn scalar_codecs() -> Vec<ScalarCodec> {
     for levels in [2, 3, 4, 16] {
         codecs.extend([
             ("not rotated", Space::Given, Grid::LloydMax, levels, ScaleRule::Unit),
+            ("unit length", Space::Rotated, Grid::LloydMax, levels, ScaleRule::Unit),
             ("least-squares scale", Space::Rotated, Grid::LloydMax, levels, ScaleRule::LeastSquares),
+            ("scale along the row", Space::Rotated, Grid::LloydMax, levels, ScaleRule::Along),
+            ("anisotropic scale", Space::Rotated, Grid::LloydMax, levels, ScaleRule::Anisotropic),
             ("unbiased scale (RaBitQ)", Space::Rotated, Grid::Uniform, levels, ScaleRule::Unbiased),
             ("Lloyd–Max, unbiased scale", Space::Rotated, Grid::LloydMax, levels, ScaleRule::Unbiased),
             ("no centroids", Space::RotatedWithoutCentroids, Grid::LloydMax, levels, ScaleRule::Unit),

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| lateen_fuzz::segment(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lateen_fuzz::format::segment(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| lateen_fuzz::stored_fields(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lateen_fuzz::format::stored_fields(data));

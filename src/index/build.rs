@@ -1,24 +1,22 @@
-//! A segment file from buffered documents.
+//! A segment file from its content.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
+use roaring::RoaringBitmap;
 
-use super::buffer::{Buffer, Values};
+use super::content::{Coded, Content, Dense, Stored, Tokens};
 use super::directory::Directory;
 use super::graph::build_graph;
 use super::publish::Publication;
-use super::{IndexError, WriterOptions, file_name, pooling};
+use super::{CancelToken, IndexError, SegmentReader, WriterOptions, file_name};
 use crate::ann::invert;
 use crate::format::{
-    CodeWidth, CodecView, DenseStorage, FileName, Flags, FormatError, IndexSettings, MatrixData, MetaRecord,
-    SectionKind, SegmentRecord, SegmentWriter, StoredFieldsWriter, TokenStorage, write_centroid_ids,
-    write_codec, write_content_hashes, write_external_ids, write_graph_links, write_inverted_lists,
-    write_matrix, write_token_offsets,
+    CodeWidth, CodecView, DenseStorage, Dtype, FileName, Flags, FormatError, IndexSettings, MatrixData,
+    MetaRecord, SectionKind, SegmentRecord, SegmentWriter, StoredFieldsWriter, begin_matrix,
+    write_centroid_ids, write_codec, write_content_hashes, write_external_ids, write_graph_links,
+    write_inverted_lists, write_matrix, write_token_offsets,
 };
-use crate::quant::{CodecOptions, ResidualCodec, TokenCodes, TokenRows};
 
 /// What a segment is made by.
 #[derive(Clone, Copy)]
@@ -26,29 +24,30 @@ pub(super) struct SegmentOptions<'a> {
     pub(super) number: u64,
     pub(super) settings: &'a IndexSettings,
     pub(super) writer: &'a WriterOptions,
+    pub(super) cancel: &'a CancelToken,
 }
 
 /// Writes the segment, syncs it and gives it its name; the name is durable once the directory is synced.
 ///
-/// The bytes follow from the buffer, the settings and the options, whatever the number of threads.
+/// The bytes follow from the content, the settings and the options, whatever the number of threads.
 pub(super) fn build_segment(
     directory: &dyn Directory,
-    buffer: &Buffer,
+    content: &Content<'_>,
     options: SegmentOptions<'_>,
 ) -> Result<SegmentRecord, IndexError> {
     let name = file_name(FileName::Segment(options.number));
     let path = directory.path().join(&name);
     let file = Publication::start(directory, &name)?;
     let writer = SegmentWriter::new(file).map_err(|source| write_error(&path, source))?;
-    let mut builder = Builder { writer, path, buffer, options };
+    let mut builder = Builder { writer, path, content, options };
     builder.write()?;
     let Builder { writer, path, .. } = builder;
     let (file, identity) = writer.finish().map_err(|source| write_error(&path, source))?;
     let bytes = file.finish()?;
     Ok(SegmentRecord {
         number: options.number,
-        documents: buffer.len() as u32,
-        tokens: buffer.rows.len() as u64,
+        documents: content.documents(),
+        tokens: content.token_count(),
         bytes,
         identity,
         tombstones: None,
@@ -67,21 +66,24 @@ fn write_error(path: &std::path::Path, source: FormatError) -> IndexError {
 struct Builder<'a> {
     writer: SegmentWriter<Publication<'a>>,
     path: PathBuf,
-    buffer: &'a Buffer,
+    content: &'a Content<'a>,
     options: SegmentOptions<'a>,
 }
 
 impl<'a> Builder<'a> {
     fn write(&mut self) -> Result<(), IndexError> {
         self.meta()?;
-        if self.options.settings.token_storage != TokenStorage::None {
-            self.offsets()?;
-        }
-        let storage = self.options.settings.token_storage;
-        match storage.code_width() {
-            Some(width) => self.residual(width)?,
-            None if storage == TokenStorage::None => {}
-            None => self.raw()?,
+        let content = self.content;
+        match &content.tokens {
+            Tokens::None => {}
+            Tokens::Coded(coded) => {
+                self.offsets()?;
+                self.coded(coded)?;
+            }
+            Tokens::Raw { dtype, stretches } => {
+                self.offsets()?;
+                self.raw(*dtype, stretches)?;
+            }
         }
         if self.options.settings.dense_storage != DenseStorage::None {
             self.dense()?;
@@ -96,56 +98,48 @@ impl<'a> Builder<'a> {
         flags: Flags,
         body: impl FnOnce(&mut SegmentWriter<Publication<'a>>) -> Result<(), FormatError>,
     ) -> Result<(), IndexError> {
+        self.options.cancel.check()?;
         let writer = &mut self.writer;
         let result = writer.begin(kind, flags).and_then(|()| body(writer)).and_then(|()| self.writer.end());
         result.map_err(|source| write_error(&self.path, source))
     }
 
     fn meta(&mut self) -> Result<(), IndexError> {
-        let (buffer, SegmentOptions { settings, writer, .. }) = (self.buffer, self.options);
+        let (content, SegmentOptions { settings, writer, .. }) = (self.content, self.options);
+        let coded = matches!(content.tokens, Tokens::Coded(_));
         let width = settings.token_storage.code_width();
-        let mut build = vec![("stored_fields_level".to_owned(), writer.stored_fields_level.to_string())];
-        if width.is_some() {
-            build.push(("tokens_per_centroid".to_owned(), writer.tokens_per_centroid.to_string()));
-            let by = if buffer.token_ids.is_empty() { "vectors" } else { "vocabulary" };
-            build.push(("clustering".to_owned(), by.to_owned()));
+        let mut build = vec![("stored_fields_level", writer.stored_fields_level.to_string())];
+        if coded {
+            build.push(("tokens_per_centroid", writer.tokens_per_centroid.to_string()));
         }
-        if settings.token_storage != TokenStorage::None && writer.pooling.factor > 1 {
-            build.extend(pooling::record(&writer.pooling));
-        }
+        build.extend(content.notes.iter().cloned());
         if settings.dense_storage != DenseStorage::None {
-            build.push(("graph_links".to_owned(), writer.graph_links.to_string()));
-            build.push(("graph_ef_construction".to_owned(), writer.graph_ef_construction.to_string()));
+            build.push(("graph_links", writer.graph_links.to_string()));
+            build.push(("graph_ef_construction", writer.graph_ef_construction.to_string()));
         }
         let meta = MetaRecord {
-            documents: buffer.len() as u32,
-            tokens: buffer.rows.len() as u64,
+            documents: content.documents(),
+            tokens: content.token_count(),
             dim: settings.token_dim,
-            bits: width.map_or(0, CodeWidth::number),
+            bits: width.filter(|_| coded).map_or(0, CodeWidth::number),
             dense_dim: settings.dense_dim,
             writer: concat!("lateen ", env!("CARGO_PKG_VERSION")).to_owned(),
             settings: settings.clone(),
-            build,
+            build: build.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         };
         let bytes = meta.encode().map_err(|source| write_error(&self.path, source))?;
         self.section(SectionKind::Meta, Flags::REQUIRED, |out| Ok(out.write_all(&bytes)?))
     }
 
     fn offsets(&mut self) -> Result<(), IndexError> {
-        let ends = &self.buffer.ends;
+        let ends: &[u32] = &self.content.ends;
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let lengths = starts.zip(ends).map(|(start, end)| end - start);
         self.section(SectionKind::TokenOffsets, Flags::REQUIRED, |out| write_token_offsets(out, lengths))
     }
 
-    fn residual(&mut self, width: CodeWidth) -> Result<(), IndexError> {
-        let buffer = self.buffer;
-        let options = CodecOptions {
-            tokens_per_centroid: self.options.writer.tokens_per_centroid,
-            seed: self.options.settings.seed,
-            ..CodecOptions::with_width(width)
-        };
-        let (codec, coded) = ResidualCodec::build(&buffer.rows, &buffer.token_ids, &options)?;
+    fn coded(&mut self, coded: &Coded<'_>) -> Result<(), IndexError> {
+        let codec = &coded.codec;
         let view = CodecView {
             dim: codec.dim as u32,
             width: codec.width,
@@ -157,58 +151,51 @@ impl<'a> Builder<'a> {
             centroids: &codec.centroids,
         };
         self.section(SectionKind::Codec, Flags::REQUIRED, |out| write_codec(out, &view))?;
-        self.codes(&coded, view.centroid_count())?;
-        let lists = invert(&coded.centroids, &buffer.ends, codec.centroid_count())?;
-        let documents = buffer.len() as u32;
+        self.codes(coded, view.centroid_count())?;
+        let lists = invert(&coded.centroids, &self.content.ends, codec.centroid_count())?;
+        let documents = self.content.documents();
         self.section(SectionKind::InvertedLists, Flags::REQUIRED, |out| {
             write_inverted_lists(out, documents, (0..lists.len()).map(|centroid| lists.list(centroid)))
         })
     }
 
-    fn codes(&mut self, coded: &TokenCodes, centroids: u32) -> Result<(), IndexError> {
+    fn codes(&mut self, coded: &Coded<'_>, centroids: u32) -> Result<(), IndexError> {
         let tokens = coded.centroids.len() as u64;
         self.section(SectionKind::CentroidIds, Flags::REQUIRED, |out| {
             write_centroid_ids(out, centroids, tokens, coded.centroids.iter().copied())
         })?;
-        self.section(SectionKind::Codes, Flags::REQUIRED, |out| Ok(out.write_all(&coded.codes)?))?;
+        self.section(SectionKind::Codes, Flags::REQUIRED, |out| {
+            Ok(coded.codes.iter().try_for_each(|codes| out.write_all(codes))?)
+        })?;
         self.section(SectionKind::Scales, Flags::REQUIRED, |out| Ok(out.write_all(&coded.scales)?))
     }
 
-    fn raw(&mut self) -> Result<(), IndexError> {
-        let rows = &self.buffer.rows;
-        let data = match &rows.values {
-            Values::F16(values) => MatrixData::F16(values),
-            Values::F32(values) => MatrixData::F32(values),
-        };
-        self.section(SectionKind::RawTokens, Flags::REQUIRED, |out| write_matrix(out, rows.dim as u32, data))
+    fn raw(&mut self, dtype: Dtype, stretches: &[&[u8]]) -> Result<(), IndexError> {
+        let (dim, rows) = (self.options.settings.token_dim, self.content.token_count());
+        self.section(SectionKind::RawTokens, Flags::REQUIRED, |out| {
+            begin_matrix(out, dtype, dim, rows)?;
+            Ok(stretches.iter().try_for_each(|rows| out.write_all(rows))?)
+        })
     }
 
     fn dense(&mut self) -> Result<(), IndexError> {
-        let (dim, values) = (self.options.settings.dense_dim, &self.buffer.dense);
-        let mut halves = Vec::new();
-        let bytes;
-        let data = match self.options.settings.dense_storage {
-            DenseStorage::F16 => {
-                halves.resize(values.len(), f16::ZERO);
-                halves.convert_from_f32_slice(values);
-                MatrixData::F16(&halves)
-            }
-            DenseStorage::I8 => {
-                bytes = to_bytes(values, dim as usize);
-                MatrixData::I8 { scales: &bytes.0, values: &bytes.1 }
-            }
-            DenseStorage::F32 | DenseStorage::None => MatrixData::F32(values),
+        let (dim, content) = (self.options.settings.dense_dim, self.content);
+        let data = match &content.dense {
+            Dense::None => return Ok(()),
+            Dense::F32(values) => MatrixData::F32(values),
+            Dense::F16(values) => MatrixData::F16(values),
+            Dense::I8 { scales, codes } => MatrixData::I8 { scales, values: codes },
         };
         self.section(SectionKind::DenseVectors, Flags::REQUIRED, |out| write_matrix(out, dim, data))
     }
 
     fn graph(&mut self) -> Result<(), IndexError> {
         let SegmentOptions { settings, writer, .. } = self.options;
-        if self.buffer.len() < writer.graph_min_documents.max(2) {
+        if (self.content.documents() as usize) < writer.graph_min_documents.max(2) {
             return Ok(());
         }
         let dim = settings.dense_dim as usize;
-        let graph = build_graph(&self.buffer.dense, dim, settings.seed, writer)?;
+        let graph = build_graph(&self.content.dense.floats(dim), dim, settings.seed, writer)?;
         // Without it the vectors are scanned.
         self.section(SectionKind::GraphLinks, Flags::OPTIONAL, |out| {
             write_graph_links(out, &graph.shape(), &graph)
@@ -216,32 +203,52 @@ impl<'a> Builder<'a> {
     }
 
     fn records(&mut self) -> Result<(), IndexError> {
-        let buffer = self.buffer;
-        self.section(SectionKind::ExternalIds, Flags::REQUIRED, |out| write_external_ids(out, &buffer.ids))?;
+        let content = self.content;
+        self.section(SectionKind::ExternalIds, Flags::REQUIRED, |out| write_external_ids(out, &content.ids))?;
         self.section(SectionKind::ContentHashes, Flags::REQUIRED, |out| {
-            write_content_hashes(out, buffer.content_hashes.iter().copied())
+            write_content_hashes(out, content.content_hashes.iter().copied())
         })?;
-        if !self.options.settings.store_documents {
-            return Ok(());
-        }
         let level = self.options.writer.stored_fields_level;
-        self.section(SectionKind::StoredFields, Flags::REQUIRED, |out| {
-            let mut fields = StoredFieldsWriter::new(out, level)?;
-            buffer.stored.iter().try_for_each(|document| fields.push(document))?;
-            fields.finish().map(drop)
-        })
+        let (mut unreadable, cancel) = (None, self.options.cancel);
+        let result = match &content.stored {
+            Stored::None => Ok(()),
+            Stored::Buffered(documents) => self.section(SectionKind::StoredFields, Flags::REQUIRED, |out| {
+                let mut fields = StoredFieldsWriter::new(out, level)?;
+                documents.iter().try_for_each(|document| fields.push(document))?;
+                fields.finish().map(drop)
+            }),
+            Stored::Segments(sources) => self.section(SectionKind::StoredFields, Flags::REQUIRED, |out| {
+                let mut fields = StoredFieldsWriter::new(out, level)?;
+                copy_stored(sources, &mut fields, (&mut unreadable, cancel))?;
+                fields.finish().map(drop)
+            }),
+        };
+        unreadable.map_or(result, Err)
     }
 }
 
-/// Each row in units of its largest component's 127th part.
-fn to_bytes(values: &[f32], dim: usize) -> (Vec<f32>, Vec<i8>) {
-    let (mut scales, mut codes) = (Vec::with_capacity(values.len() / dim), Vec::with_capacity(values.len()));
-    for row in values.chunks_exact(dim) {
-        let largest = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
-        // Rows so small that the unit vanishes keep their direction through the smallest unit there is.
-        let scale = (largest / 127.0).max(f32::MIN_POSITIVE);
-        scales.push(scale);
-        codes.extend(row.iter().map(|x| (x / scale).round() as i8));
+/// Copies documents; what could not be read, rather than written, goes to `unreadable`.
+fn copy_stored<W: Write>(
+    sources: &[(&SegmentReader, &RoaringBitmap)],
+    fields: &mut StoredFieldsWriter<'_, W>,
+    (unreadable, cancel): (&mut Option<IndexError>, &CancelToken),
+) -> Result<(), FormatError> {
+    let mut written = Ok(());
+    for (reader, deleted) in sources {
+        let copied = reader.each_stored(
+            |document| !deleted.contains(document),
+            |_, document| {
+                if written.is_ok() {
+                    written = fields.push(&document);
+                }
+                cancel.check()
+            },
+        );
+        std::mem::replace(&mut written, Ok(()))?;
+        if let Err(error) = copied {
+            *unreadable = Some(error);
+            return Ok(());
+        }
     }
-    (scales, codes)
+    Ok(())
 }

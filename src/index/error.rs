@@ -62,6 +62,9 @@ pub enum IndexError {
         /// What could not be synced.
         path: PathBuf,
     },
+    /// The work was stopped by its [`CancelToken`](super::CancelToken). Nothing is lost: do it again when there is time.
+    #[error("stopped")]
+    Cancelled,
     /// A file is damaged, foreign, or of another version. Its error says which; restore it from a copy,
     /// or build the index again.
     #[error("{}: {source}", file.display())]

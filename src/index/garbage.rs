@@ -1,8 +1,12 @@
 //! Which files nobody needs any more.
 //!
 //! The decision is a function of the names present and of what the kept manifests name; removing is the
-//! caller's. Kept are the newest manifest and the one before it, so that a reader who read a manifest just
-//! before a commit still finds its files. Only the writer removes, under its lock.
+//! caller's. Kept are the newest manifest, those that a reader has pinned, in whatever process, and the one before the
+//! newest, for readers on file systems without locks. Only the writer removes, under its lock.
+//!
+//! A reader pins a manifest by a shared lock of the kernel on its file, taken before anything that it names is opened,
+//! and freed when the snapshot or its process ends. The writer removes a manifest only while it alone has it locked,
+//! and files only when no manifest that is left names them.
 
 use std::collections::HashSet;
 
@@ -19,18 +23,20 @@ pub(super) fn named_by(manifest: &Manifest) -> Vec<FileName> {
     names
 }
 
-/// The names among `present` to remove, when exactly `kept` manifests are to stay.
+/// The names among `present` to remove, when exactly `kept` manifests are to stay, and a merge may be at work on the
+/// segment `busy`.
 ///
 /// Names that are not an index's own are never removed.
-pub(super) fn removable(present: &[String], kept: &[&Manifest]) -> Vec<String> {
+pub(super) fn removable(present: &[String], kept: &[&Manifest], busy: Option<u64>) -> Vec<String> {
+    let busy = busy.map(FileName::Segment);
     let mut needed: HashSet<FileName> = kept.iter().flat_map(|manifest| named_by(manifest)).collect();
     needed.insert(FileName::Lock);
     let mut names: Vec<String> = present
         .iter()
         .filter(|name| match name.strip_suffix(TMP_SUFFIX) {
             // The lock is held, so no other writer is at work on it.
-            Some(name) => FileName::parse(name).is_some(),
-            None => FileName::parse(name).is_some_and(|name| !needed.contains(&name)),
+            Some(name) => FileName::parse(name).is_some_and(|name| Some(name) != busy),
+            None => FileName::parse(name).is_some_and(|name| !needed.contains(&name) && Some(name) != busy),
         })
         .cloned()
         .collect();
@@ -65,8 +71,9 @@ mod tests {
         present.extend([5, 6, 9].map(FileName::Tombstones).map(|name| name.to_string()));
         present.extend(["lock", "lock.tmp", "notes.txt", "notes.tmp", "segment-2.lts"].map(str::to_owned));
         present.push(format!("{}.tmp", FileName::Segment(2)));
-        let mut gone = removable(&present, &[&newest, &previous]);
+        let mut gone = removable(&present, &[&newest, &previous], None);
         assert_eq!(gone[0], FileName::Manifest(3).to_string());
+        assert!(!removable(&present, &[&newest], Some(8)).contains(&FileName::Segment(8).to_string()));
         gone.sort();
         let mut expected = vec![
             FileName::Manifest(3).to_string(),

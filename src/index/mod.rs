@@ -15,40 +15,53 @@
 //! * **Nothing is changed in place.** Numbers are never used twice, files are only added and unlinked, so a
 //!   [`Snapshot`] reads the same answers for as long as it lives.
 //! * **Tokens can be pooled** while a segment is built ([`WriterOptions::pooling`]); what was pooled is recorded in the segment.
-//! * **One writer**, by a lock of the kernel that dies with its process. Readers take no lock and write nothing.
+//! * **One writer**, by a lock of the kernel that dies with its process. Readers write nothing; they share a lock on
+//!   the manifest they read, so that no writer, in whatever process, removes what they have open.
+//! * **Merging** keeps segments few and free of deleted documents ([`MergePolicy`]), and never codes a vector twice.
 //! * **Opening is cheap**: a manifest, and per segment a mapping, three small checks and the tombstones. No list
 //!   is copied to the heap.
 //! * **Damage is found, not served**: each 64 KiB block of a segment is compared with its checksum when it is
 //!   first touched, and once only ([`SegmentReader`]).
 
+mod backup;
 mod buffer;
 mod build;
+mod cancel;
+mod content;
+mod current;
 pub mod directory;
 mod document;
 mod error;
 mod garbage;
 mod graph;
+mod merge;
 mod mmap;
 mod options;
 mod pooling;
 mod publish;
+mod repair;
 mod segment;
 mod snapshot;
 mod stats;
 mod verify;
+mod whole_document;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+pub use backup::{BackupReport, backup, backup_in};
+pub use cancel::CancelToken;
 pub use directory::{FileDirectory, MemoryDirectory, ReadMode};
 pub use document::{MAX_ID_BYTES, NewDocument};
 pub use error::IndexError;
+pub use merge::{MergeMode, MergePolicy};
 pub use options::WriterOptions;
 pub use pooling::pool_document;
+pub use repair::{RepairReport, RepairedSegment, repair, repair_in};
 pub use segment::{
     DenseReader, DenseRows, GraphReader, GraphWalk, ListsReader, RawReader, RawRows, ResidualReader,
     SegmentReader,
@@ -56,11 +69,17 @@ pub use segment::{
 pub use snapshot::{Segment, Snapshot};
 pub use stats::{IndexStats, SectionStats, SegmentStats};
 pub use verify::{Finding, Problem, VerifyLevel, VerifyReport, verify, verify_in};
-pub use writer::{CommitInfo, Writer};
+pub use writer::{CommitInfo, CompactInfo, CompactOptions, Writer};
 
+use self::current::Current;
 use self::directory::Directory;
 use crate::format::{DenseStorage, FileName, IndexSettings, Manifest, ModelIdentity, TokenStorage};
 use crate::types::MAX_DIM;
+
+/// The primitives that [`current`] is made of; a test puts others in their place.
+mod sync {
+    pub(super) use std::sync::{Arc, PoisonError, RwLock};
+}
 
 /// How an index is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,20 +110,17 @@ pub struct Index {
 struct Shared {
     directory: Arc<dyn Directory>,
     options: IndexOptions,
-    current: RwLock<Arc<Snapshot>>,
+    current: Current<Snapshot>,
 }
 
 impl Shared {
     fn current(&self) -> Arc<Snapshot> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.get()
     }
 
     /// Makes `snapshot` the current one unless there is a newer one already.
     fn install(&self, snapshot: Arc<Snapshot>) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if snapshot.generation() > current.generation() {
-            *current = snapshot;
-        }
+        self.current.install(snapshot, Snapshot::generation);
     }
 }
 
@@ -169,7 +185,7 @@ impl Index {
     /// As [`Index::open`].
     pub fn open_in(directory: Arc<dyn Directory>, options: IndexOptions) -> Result<Self, IndexError> {
         let snapshot = Snapshot::load_newest(&*directory, options, None)?;
-        let current = RwLock::new(Arc::new(snapshot));
+        let current = Current::new(snapshot);
         Ok(Self { shared: Arc::new(Shared { directory, options, current }) })
     }
 

@@ -20,8 +20,11 @@ const FACTOR: &str = "pool_factor";
 const PROTECT: &str = "pool_protect";
 
 /// What a segment records of its pooling.
-pub(super) fn record(options: &PoolingOptions) -> [(String, String); 2] {
-    [(FACTOR.to_owned(), options.factor.to_string()), (PROTECT.to_owned(), options.protect.to_string())]
+///
+/// Nothing where nothing was pooled.
+pub(super) fn record(options: &PoolingOptions) -> impl Iterator<Item = (&'static str, String)> {
+    let entries = [(FACTOR, options.factor.to_string()), (PROTECT, options.protect.to_string())];
+    entries.into_iter().filter(|_| options.factor > 1)
 }
 
 impl SegmentReader {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use super::directory::{Directory, ReadMode};
+use super::directory::{Directory, LockGuard, ReadMode};
 use super::publish::io_error;
 use super::{IndexError, IndexOptions, SegmentReader, file_name};
 use crate::format::{
     FileName, FormatError, IndexSettings, Manifest, ModelIdentity, SegmentRecord, StoredDocument, Tombstones,
-    Tuning,
+    Tuning, VERSION,
 };
 use crate::types::DocId;
 
@@ -32,6 +32,8 @@ pub struct Snapshot {
     segments: Vec<Segment>,
     live: u64,
     bound: u32,
+    /// Keeps the files from being collected; `None` where that is not possible.
+    pin: Option<Box<dyn LockGuard>>,
 }
 
 /// A segment in a snapshot: the file, where its numbers begin, and what was deleted.
@@ -113,7 +115,7 @@ impl Snapshot {
                 max: u64::from(u32::MAX),
             })?;
         }
-        Ok(Self { manifest, segments, live, bound })
+        Ok(Self { manifest, segments, live, bound, pin: None })
     }
 
     /// Opens the newest commit, sharing the open segments of `previous`.
@@ -145,6 +147,8 @@ impl Snapshot {
         options: IndexOptions,
         previous: Option<&Self>,
     ) -> Result<Self, IndexError> {
+        // First of all: from here on nothing that the manifest names is removed.
+        let pin = pin(directory, generation)?;
         let manifest = read_manifest(directory, generation)?;
         let open: HashMap<u64, &Segment> = previous
             .map(|snapshot| {
@@ -159,13 +163,37 @@ impl Snapshot {
             };
             parts.push((reader, Arc::new(read_tombstones(directory, record)?)));
         }
-        Self::assemble(manifest, parts)
+        Ok(Self { pin, ..Self::assemble(manifest, parts)? })
+    }
+
+    /// Keeps its files from being collected from now on. The caller holds the writer's lock.
+    pub(super) fn pinned(self, directory: &dyn Directory) -> Self {
+        match pin(directory, self.generation()) {
+            Ok(pin) => Self { pin, ..self },
+            Err(error) => {
+                tracing::debug!(generation = self.generation(), %error, "the commit is not pinned");
+                self
+            }
+        }
+    }
+
+    /// Whether writers in other processes know that the files are in use and leave them alone. Not so on file
+    /// systems without locks; there, what is open stays readable if the operating system keeps removed files.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.pin.is_some()
     }
 
     /// The number of the commit: larger is later.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.manifest.generation
+    }
+
+    /// The lowest version of the format among its segments' files; without segments, the newest.
+    #[must_use]
+    pub fn oldest_version(&self) -> u16 {
+        self.segments.iter().map(|segment| segment.reader.version()).min().unwrap_or(VERSION)
     }
 
     /// What the index was created with.
@@ -292,6 +320,11 @@ pub(super) fn generations(names: &[String]) -> impl Iterator<Item = u64> {
         Some(FileName::Manifest(generation)) => Some(generation),
         _ => None,
     })
+}
+
+fn pin(directory: &dyn Directory, generation: u64) -> Result<Option<Box<dyn LockGuard>>, IndexError> {
+    let name = file_name(FileName::Manifest(generation));
+    directory.pin(&name).map_err(|source| io_error(directory, "open", &name, source))
 }
 
 pub(super) fn read_manifest(directory: &dyn Directory, generation: u64) -> Result<Manifest, IndexError> {

@@ -1,6 +1,7 @@
 //! What an index holds and how large it is.
 
 use super::Snapshot;
+use super::content::{DRIFT, RESIDUAL, note};
 use crate::format::{FileName, SectionKind};
 
 /// Figures of a snapshot, from metadata alone: reading them costs nothing that grows with the documents.
@@ -21,6 +22,10 @@ pub struct IndexStats {
     /// Bytes by section over all segments, in the order of the files; what is left of [`bytes`](Self::bytes)
     /// are heads, checksums and padding.
     pub sections: Vec<SectionStats>,
+    /// Of [`tokens`](Self::tokens), those that wait in half precision to be coded.
+    pub uncoded_tokens: u64,
+    /// The largest [`SegmentStats::drift`].
+    pub drift: Option<f64>,
     /// Each segment.
     pub segments: Vec<SegmentStats>,
 }
@@ -50,6 +55,14 @@ pub struct SegmentStats {
     pub tokens: u64,
     /// The file's length.
     pub bytes: u64,
+    /// Whether its token vectors are residual codes.
+    pub coded: bool,
+    /// The mean of `|row − centroid|²` over its tokens when they were coded; `None` if it is not known.
+    pub residual: Option<f64>,
+    /// How much larger that mean was for the rows that were merged in last, under the centroids that were there before:
+    /// 0 if they were like the old ones, 0.5 if they were half as far again from them. They have centroids of their own
+    /// since. `None` if nothing was merged into codes.
+    pub drift: Option<f64>,
     /// Which program wrote it.
     pub writer: String,
     /// Settings of its build, by name.
@@ -78,16 +91,25 @@ impl IndexStats {
                 deleted: reader.documents() - segment.live_documents(),
                 tokens: reader.tokens(),
                 bytes: reader.bytes(),
+                coded: reader.is_coded(),
+                residual: note(reader, RESIDUAL),
+                drift: note(reader, DRIFT),
                 writer: reader.meta().writer.clone(),
                 build: reader.meta().build.clone(),
             });
         }
+        let residual = snapshot.settings().token_storage.code_width().is_some();
         Self {
             generation: snapshot.generation(),
             documents: snapshot.documents(),
             deleted: segments.iter().map(|segment| u64::from(segment.deleted)).sum(),
             tokens: snapshot.tokens(),
             bytes: segments.iter().map(|segment| segment.bytes).sum(),
+            uncoded_tokens: match residual {
+                true => segments.iter().filter(|segment| !segment.coded).map(|segment| segment.tokens).sum(),
+                false => 0,
+            },
+            drift: segments.iter().filter_map(|segment| segment.drift).reduce(f64::max),
             sections,
             segments,
         }

@@ -10,7 +10,7 @@ use super::snapshot::{newest_generation, read_manifest, read_tombstones};
 use super::{IndexError, SegmentReader, file_name};
 use crate::format::{
     ContentHashesView, ExternalIdsView, FileName, FormatError, GraphLinksView, IndexSettings,
-    InvertedListsView, SectionKind, SegmentRecord, StoredFieldsView, TokenOffsetsView,
+    InvertedListsView, Manifest, SectionKind, SegmentRecord, StoredFieldsView, TokenOffsetsView,
 };
 
 /// How much is read.
@@ -107,7 +107,16 @@ pub fn verify(path: &Path, level: VerifyLevel) -> Result<VerifyReport, IndexErro
 pub fn verify_in(directory: &dyn Directory, level: VerifyLevel) -> Result<VerifyReport, IndexError> {
     let generation = newest_generation(directory)?
         .ok_or_else(|| IndexError::NoIndex { dir: directory.path().to_owned() })?;
-    let manifest = read_manifest(directory, generation)?;
+    Ok(verify_manifest(directory, &read_manifest(directory, generation)?, level))
+}
+
+/// Reads what a manifest names.
+pub(super) fn verify_manifest(
+    directory: &dyn Directory,
+    manifest: &Manifest,
+    level: VerifyLevel,
+) -> VerifyReport {
+    let generation = manifest.generation;
     let mut report = VerifyReport { generation, level, files: 1, bytes: 0, findings: Vec::new() };
     let mut live_ids = HashMap::new();
     for record in &manifest.segments {
@@ -121,7 +130,16 @@ pub fn verify_in(directory: &dyn Directory, level: VerifyLevel) -> Result<Verify
             }
         }
     }
-    Ok(report)
+    report
+}
+
+/// What is wrong with an open segment.
+pub(super) fn check_segment(reader: &SegmentReader, level: VerifyLevel) -> Vec<Finding> {
+    let mut report = VerifyReport { generation: 0, level, files: 0, bytes: 0, findings: Vec::new() };
+    if level == VerifyLevel::Full {
+        report.segment(reader);
+    }
+    report.findings
 }
 
 impl VerifyReport {
@@ -149,7 +167,7 @@ impl VerifyReport {
     ) -> Option<SegmentReader> {
         self.files += 1;
         self.bytes += record.bytes;
-        match SegmentReader::open(directory, record, settings, ReadMode::Mmap) {
+        match SegmentReader::open(directory, record, settings, ReadMode::Auto) {
             Ok(reader) => Some(reader),
             Err(error) => {
                 let file = directory.path().join(file_name(FileName::Segment(record.number)));

@@ -29,6 +29,7 @@
 //! AVX-512 and AVX-512 with VNNI and BF16. The caller chooses once, normally by [`Isa::detect`]. Only `simd/` has `unsafe`.
 
 mod coarse;
+mod gather;
 mod isa;
 mod maxima;
 mod packed;
@@ -43,18 +44,21 @@ mod scan;
 mod simd;
 
 pub use coarse::{CentroidIds, CoarseScores};
+pub use gather::{QueryI16, dots, dots_f16, dots_i8, prefetch};
 pub use isa::{Isa, UnsupportedIsa};
 pub use pair::{dot, dot_f16, dot_i8, squared_distance};
 pub use query_bf16::QueryBf16;
 pub use query_f32::QueryF32;
 pub use query_i8::QueryI8;
 pub use residual::{ResidualQuery, ResidualTokens};
-pub use scan::{next_above, prefetch};
+pub use scan::next_above;
 
 /// The core's own peaks, for the benchmark.
 #[cfg(target_arch = "x86_64")]
 #[doc(hidden)]
 pub use simd::peak;
 
+#[cfg(test)]
+mod gather_tests;
 #[cfg(test)]
 mod tests;

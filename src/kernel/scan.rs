@@ -36,14 +36,6 @@ pub fn next_above(isa: Isa, scores: &[f32], bars: &[f32], from: usize) -> Option
     scores.chunks_exact(stride).skip(from).position(above).map(|at| from + at)
 }
 
-/// Asks for the cache lines of `data`, which will be read soon. A hint: it changes no result.
-pub fn prefetch<T>(data: &[T]) {
-    #[cfg(target_arch = "x86_64")]
-    simd::prefetch_all(data);
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = data;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

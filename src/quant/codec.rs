@@ -23,6 +23,9 @@ pub struct CodecOptions {
     pub sample_per_centroid: usize,
     /// Rotation and clustering follow from it.
     pub seed: u64,
+    /// Levels to use instead of those that fit these rows best. Codecs with the same levels can be
+    /// [joined](ResidualCodec::join) without touching a code.
+    pub levels: Option<[i8; 16]>,
 }
 
 impl Default for CodecOptions {
@@ -33,6 +36,7 @@ impl Default for CodecOptions {
             iterations: 6,
             sample_per_centroid: 32,
             seed: 0,
+            levels: None,
         }
     }
 }
@@ -94,7 +98,7 @@ const CHUNK: usize = 1024;
 /// Rows that levels are fitted to.
 const LEVEL_SAMPLE: usize = 16_384;
 /// Widest grid of scales: smaller ones than 2⁻⁶ of the largest become that.
-const SCALE_OCTAVES: f64 = 6.0;
+pub(super) const SCALE_OCTAVES: f64 = 6.0;
 
 impl ResidualCodec {
     /// Trains a codec on `rows` and codes them with it.
@@ -136,14 +140,15 @@ impl ResidualCodec {
         let fit = cluster(&source, token_ids, options);
         let mut codec = Self::with_centroids(&fit.means, rows.dim(), options);
         let histogram = codec.residuals(&source, &fit.assignments);
-        let levels = Levels::fit(&histogram, options.width);
+        let fitted = Levels::fit(&histogram, options.width);
+        let levels = options.levels.map_or_else(|| fitted.clone(), |values| fitted.with_values(values));
         codec.levels = levels.values;
         let coded = codec.encode(&source, fit.assignments, &levels);
         Ok((codec, coded))
     }
 
     /// A codec with nothing but centroids.
-    fn with_centroids(means: &[f32], dim: usize, options: &CodecOptions) -> Self {
+    pub(super) fn with_centroids(means: &[f32], dim: usize, options: &CodecOptions) -> Self {
         let mut centroids = Vec::with_capacity(means.len());
         let mut centroid_scales = Vec::with_capacity(means.len() / dim);
         for mean in means.chunks_exact(dim) {
@@ -165,7 +170,7 @@ impl ResidualCodec {
     }
 
     /// How residual components, over their root mean square, are distributed in a sample.
-    fn residuals(&self, source: &RotatedRows<'_>, assignments: &[u32]) -> Histogram {
+    pub(super) fn residuals(&self, source: &RotatedRows<'_>, assignments: &[u32]) -> Histogram {
         let step = source.len().div_ceil(LEVEL_SAMPLE).max(1);
         let chosen: Vec<usize> = (0..source.len()).step_by(step).collect();
         chosen
@@ -190,33 +195,43 @@ impl ResidualCodec {
 
     /// Codes all rows and fixes the grid of scales.
     fn encode(&mut self, source: &RotatedRows<'_>, centroids: Vec<u32>, levels: &Levels) -> TokenCodes {
+        let (codes, exact) = self.code_rows(source, &centroids, levels);
+        self.fix_grid(&exact);
+        let scales = exact.par_iter().map(|&scale| self.nearest_scale(scale)).collect();
+        TokenCodes { codes, scales, centroids }
+    }
+
+    /// The codes of all rows, and their scales before they are put on a grid.
+    pub(super) fn code_rows(
+        &self,
+        source: &RotatedRows<'_>,
+        centroids: &[u32],
+        levels: &Levels,
+    ) -> (Vec<u8>, Vec<f32>) {
         let row_bytes = self.row_bytes();
         let mut codes = vec![0; source.len() * row_bytes];
         let mut exact = vec![0.0f32; source.len()];
-        let this = &*self;
         codes
             .par_chunks_mut(CHUNK * row_bytes)
             .zip(exact.par_chunks_mut(CHUNK))
             .zip(centroids.par_chunks(CHUNK))
             .enumerate()
             .for_each(|(chunk, ((codes, exact), centroids))| {
-                let mut coder = ResidualCoder::new(levels, this.dim);
-                let (mut row, mut centroid) = (vec![0.0; this.dim], vec![0.0; this.dim]);
-                let mut unpacked = vec![0; this.dim];
+                let mut coder = ResidualCoder::new(levels, self.dim);
+                let (mut row, mut centroid) = (vec![0.0; self.dim], vec![0.0; self.dim]);
+                let mut unpacked = vec![0; self.dim];
                 for (at, (&cell, packed)) in centroids.iter().zip(codes.chunks_mut(row_bytes)).enumerate() {
                     source.copy_row(chunk * CHUNK + at, &mut row);
-                    this.centroid(cell as usize, &mut centroid);
+                    self.centroid(cell as usize, &mut centroid);
                     exact[at] = coder.encode(&row, &centroid, &mut unpacked);
-                    this.width.pack(&unpacked, packed);
+                    self.width.pack(&unpacked, packed);
                 }
             });
-        self.fix_grid(&exact);
-        let scales = exact.par_iter().map(|&scale| self.nearest_scale(scale)).collect();
-        TokenCodes { codes, scales, centroids }
+        (codes, exact)
     }
 
     /// Lays 256 logarithmic steps over the scales that occur.
-    fn fix_grid(&mut self, scales: &[f32]) {
+    pub(super) fn fix_grid(&mut self, scales: &[f32]) {
         let positive = scales.iter().copied().filter(|&scale| scale > 0.0);
         let (low, high) = positive.fold((f32::MAX, 0.0f32), |(low, high), s| (low.min(s), high.max(s)));
         if high == 0.0 {
@@ -224,15 +239,19 @@ impl ResidualCodec {
             (self.scale_log2_min, self.scale_log2_step) = (-24.0, 0.0);
             return;
         }
-        let high = f64::from(high).log2();
-        let low = f64::from(low).log2().max(high - SCALE_OCTAVES);
+        self.lay_grid(f64::from(low).log2(), f64::from(high).log2());
+    }
+
+    /// Lays the grid between two logarithms, or over the highest octaves between them.
+    pub(super) fn lay_grid(&mut self, low: f64, high: f64) {
+        let low = low.max(high - SCALE_OCTAVES);
         // Multiples of powers of two, so that a last digit of `log2` that differs between machines does not show.
         let low = (low * 4096.0).floor() / 4096.0;
         self.scale_log2_min = low as f32;
         self.scale_log2_step = (((high - low) / 255.0 * 1_048_576.0).ceil() / 1_048_576.0) as f32;
     }
 
-    fn nearest_scale(&self, scale: f32) -> u8 {
+    pub(super) fn nearest_scale(&self, scale: f32) -> u8 {
         if scale <= 0.0 || self.scale_log2_step == 0.0 {
             return 0;
         }
@@ -264,7 +283,7 @@ impl ResidualCodec {
         Rotation::new(self.dim, self.rotation_seed)
     }
 
-    fn centroid(&self, number: usize, out: &mut [f32]) {
+    pub(super) fn centroid(&self, number: usize, out: &mut [f32]) {
         let scale = self.centroid_scales[number];
         let row = &self.centroids[number * self.dim..(number + 1) * self.dim];
         out.iter_mut().zip(row).for_each(|(out, &x)| *out = scale * f32::from(x));

@@ -43,6 +43,12 @@ pub enum QuantError {
         /// The name of the field.
         option: &'static str,
     },
+    /// Codecs of different dimension, bits, rotation or levels cannot be joined: code the rows again.
+    #[error("codec {codec} differs from the first one in more than its centroids and scales")]
+    NotAlike {
+        /// The first codec that differs, from 0.
+        codec: usize,
+    },
     /// The codes belong to another codec, or are damaged.
     #[error("centroid {centroid} of {centroids}")]
     NoSuchCentroid {

@@ -141,6 +141,11 @@ impl Cells {
         cells
     }
 
+    /// The centroids, in fixed point.
+    pub(super) fn centroids(&self) -> &FixedRows {
+        &self.centroids
+    }
+
     /// Moves each centroid to the direction of the sum of its rows; empty cells go to the rows that fit worst.
     fn update(&mut self, sample: &FixedRows, nearest: &[(u32, i32)]) {
         let stride = sample.stride();
@@ -233,7 +238,7 @@ impl Fit {
 }
 
 /// The centroid with the largest product, the first of equals, and that product.
-fn nearest_cell(centroids: &FixedRows, row: &[i16]) -> (u32, i32) {
+pub(super) fn nearest_cell(centroids: &FixedRows, row: &[i16]) -> (u32, i32) {
     let mut best = (0, i32::MIN);
     for cell in 0..centroids.len() {
         let score = dot(centroids.row(cell), row);

@@ -100,6 +100,17 @@ impl Levels {
         (self.width.levels() / 2) as u8
     }
 
+    /// The same unit with the levels of another codec.
+    pub(super) fn with_values(&self, values: [i8; 16]) -> Self {
+        let (all, below) = (self.width.levels(), self.width.levels() / 2);
+        let half = all - below;
+        let mut magnitudes = [0.0; 8];
+        for (magnitude, &value) in magnitudes.iter_mut().zip(&values[below..all]) {
+            *magnitude = f32::from(value);
+        }
+        Self { values, magnitudes, thresholds: thresholds(&magnitudes[..half]), ..self.clone() }
+    }
+
     /// Integers of which the largest is 127.
     fn round(levels: &[f64], width: CodeWidth) -> Self {
         let (half, below) = (levels.len(), width.levels() / 2);
@@ -112,12 +123,18 @@ impl Levels {
             values[below + at] = whole as i8;
             values[half - 1 - at] = -(whole as i8);
         }
-        let mut thresholds = [f32::INFINITY; 7];
-        for at in 1..half {
-            thresholds[at - 1] = (magnitudes[at - 1] + magnitudes[at]) / 2.0;
-        }
+        let thresholds = thresholds(&magnitudes[..half]);
         Self { width, values, unit: unit as f32, magnitudes, thresholds }
     }
+}
+
+/// Between neighbouring magnitudes; infinite beyond the last.
+fn thresholds(magnitudes: &[f32]) -> [f32; 7] {
+    let mut thresholds = [f32::INFINITY; 7];
+    for (threshold, pair) in thresholds.iter_mut().zip(magnitudes.windows(2)) {
+        *threshold = (pair[0] + pair[1]) / 2.0;
+    }
+    thresholds
 }
 
 #[cfg(test)]

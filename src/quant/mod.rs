@@ -17,10 +17,13 @@
 mod clustering;
 mod codec;
 mod error;
+mod extend;
 mod fixed;
 mod groups;
+mod join;
 mod kmeans;
 mod levels;
+mod nearest;
 mod pooling;
 mod random;
 mod residual;
@@ -33,6 +36,7 @@ use rayon::prelude::*;
 
 pub use codec::{CodecOptions, ResidualCodec, TokenCodes};
 pub use error::QuantError;
+pub use extend::Extension;
 pub use kmeans::{KMeans, KMeansOptions, spherical_kmeans};
 pub use pooling::{Pooling, PoolingOptions};
 pub(crate) use random::SplitMix64;

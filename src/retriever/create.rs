@@ -83,10 +83,20 @@ pub(super) fn identity(model: &Model) -> ModelIdentity {
     }
 }
 
+#[cfg(feature = "bundled-model")]
+fn bundled() -> Result<Model, Error> {
+    Ok(Model::bundled()?)
+}
+
+#[cfg(not(feature = "bundled-model"))]
+fn bundled() -> Result<Model, Error> {
+    Err(Error::NoBundledModel)
+}
+
 pub(super) fn model_of(recorded: &ModelIdentity, source: ModelSource) -> Result<Arc<Model>, Error> {
     let model = match source {
         ModelSource::Given(model) => model,
-        ModelSource::Recorded(_) if recorded.location == BUNDLED => Arc::new(Model::bundled()?),
+        ModelSource::Recorded(_) if recorded.location == BUNDLED => Arc::new(bundled()?),
         ModelSource::Recorded(options) => Arc::new(Model::load(Path::new(&recorded.location), &options)?),
     };
     if model.fingerprint() == recorded.fingerprint {

@@ -21,6 +21,10 @@ pub enum Error {
         /// The model that was given or found.
         given: String,
     },
+    /// The index was made with the bundled model, and this build of the library has none: build it with the feature
+    /// `bundled-model`, or give the model.
+    #[error("the index was made with the bundled model, which this build of the library does not have")]
+    NoBundledModel,
     /// Choose vectors that the model makes, or another model.
     #[error("model {model:?} makes no {what}")]
     NotMade {

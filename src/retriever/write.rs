@@ -1,8 +1,9 @@
 //! Documents in: encoded in batches, written, committed.
 
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 
-use lateen_index_format::{StoredDocument, TokenStorage};
+use lateen_index_format::{IndexSettings, StoredDocument, TokenStorage};
 
 use super::tune::tune_commit;
 use super::{Error, TuneWatch};
@@ -31,6 +32,9 @@ impl Default for WriteOptions {
         Self { index: WriterOptions::default(), commit_every: None, batch: 256, tune: true }
     }
 }
+
+/// Progress is told at least after so many documents, however few of them are new.
+const MOST_READ_AT_ONCE: u64 = 4096;
 
 /// What has been done so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -96,7 +100,7 @@ impl RetrieverWriter {
     /// [`Error`] if a document of the batch is refused, the model fails or the disk is full; what was
     /// committed stays.
     pub fn add(&mut self, document: Document) -> Result<(), Error> {
-        if self.writer.contains(&document.id)? == Some(document.content_hash()) {
+        if self.is_there(&document)? {
             self.report.unchanged += 1;
             return Ok(());
         }
@@ -106,25 +110,90 @@ impl RetrieverWriter {
 
     /// Adds all of `documents`; `progress` is asked after each batch whether to go on.
     ///
+    /// While a batch is written, and a segment built of it perhaps, the next one is encoded on another thread. The
+    /// order of documents, and so every byte, is what it would be without.
+    ///
     /// # Errors
-    /// As [`RetrieverWriter::add`], and the first error of `documents`.
+    /// As [`RetrieverWriter::add`], and the first error of `documents`; what came before it is written.
     pub fn add_all(
         &mut self,
         documents: impl Iterator<Item = Result<Document, CorpusError>>,
         progress: &mut dyn FnMut(&Progress) -> Flow,
     ) -> Result<AddReport, Error> {
-        let mut read = 0;
-        let step = self.options.batch.max(1) as u64;
-        for document in documents {
-            self.add(document?)?;
-            read += 1;
-            if read % step == 0 && progress(&Progress { read, report: self.report }) == Flow::Stop {
-                break;
-            }
-        }
         self.encode_pending()?;
+        let (model, settings) = (Arc::clone(&self.model), self.writer.settings().clone());
+        let read = std::thread::scope(|scope| {
+            let (to_encode, batches) = mpsc::sync_channel::<Vec<Document>>(1);
+            let (encoded, results) = mpsc::sync_channel(1);
+            scope.spawn(move || {
+                for batch in batches {
+                    if encoded.send(encode(&model, &settings, &batch)).is_err() {
+                        break;
+                    }
+                }
+            });
+            self.pipe(documents, (&to_encode, &results), progress)
+        })?;
         progress(&Progress { read, report: self.report });
         Ok(self.report)
+    }
+
+    /// Keeps one batch at the encoder while another is written; returns how many documents were read.
+    fn pipe(
+        &mut self,
+        mut documents: impl Iterator<Item = Result<Document, CorpusError>>,
+        (to_encode, results): (&SyncSender<Vec<Document>>, &Receiver<Result<Vec<NewDocument>, Error>>),
+        progress: &mut dyn FnMut(&Progress) -> Flow,
+    ) -> Result<u64, Error> {
+        let (mut read, mut at_work, mut flow) = (0, 0, Flow::Continue);
+        let mut failure = None;
+        while flow == Flow::Continue && failure.is_none() {
+            let mut batch = Vec::new();
+            let before = read;
+            // Documents that are there already are no work, but the caller wants to hear of them too.
+            while batch.len() < self.options.batch.max(1) && read - before < MOST_READ_AT_ONCE {
+                match documents.next() {
+                    None => break,
+                    Some(Err(error)) => {
+                        failure = Some(error);
+                        break;
+                    }
+                    Some(Ok(document)) => {
+                        read += 1;
+                        if self.is_there(&document)? {
+                            self.report.unchanged += 1;
+                        } else {
+                            batch.push(document);
+                        }
+                    }
+                }
+            }
+            let last = read == before;
+            if !batch.is_empty() && to_encode.send(batch).is_ok() {
+                at_work += 1;
+            }
+            if at_work > 1 {
+                self.write_next(results)?;
+                at_work -= 1;
+            }
+            if last {
+                break;
+            }
+            flow = progress(&Progress { read, report: self.report });
+        }
+        for _ in 0..at_work {
+            self.write_next(results)?;
+        }
+        failure.map_or(Ok(read), |error| Err(error.into()))
+    }
+
+    fn write_next(&mut self, results: &Receiver<Result<Vec<NewDocument>, Error>>) -> Result<(), Error> {
+        // The encoder ends only after the channel to it does, or by a panic that the scope passes on.
+        results.recv().map_or(Ok(()), |encoded| self.write_all(encoded?))
+    }
+
+    fn is_there(&self, document: &Document) -> Result<bool, Error> {
+        Ok(self.writer.contains(&document.id)? == Some(document.content_hash()))
     }
 
     /// Deletes the document `id`; returns whether there was one.
@@ -152,19 +221,12 @@ impl RetrieverWriter {
     /// As [`RetrieverWriter::commit`]; the documents stay committed if only measuring fails.
     pub fn commit_watched(&mut self, watch: TuneWatch<'_>) -> Result<CommitInfo, Error> {
         self.encode_pending()?;
-        let mut info = self.commit_documents()?;
+        let mut info = self.commit_written()?;
         if self.options.tune && tune_commit(&mut self.writer, &self.index.snapshot(), watch)? {
             self.report.tuned = true;
-            info = self.writer.commit()?;
+            info = CommitInfo { generation: self.writer.commit()?.generation, ..info };
         }
         Ok(info)
-    }
-
-    fn commit_documents(&mut self) -> Result<CommitInfo, Error> {
-        self.uncommitted = 0;
-        self.report.commits += 1;
-        self.report.tuned = false;
-        Ok(self.writer.commit()?)
     }
 
     /// What this writer has done so far.
@@ -178,33 +240,23 @@ impl RetrieverWriter {
             return Ok(());
         }
         let documents = std::mem::take(&mut self.pending);
-        let texts: Vec<_> = documents.iter().map(Document::full_text).collect();
-        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-        let settings = self.writer.settings().clone();
-        let mut tokens = match settings.token_storage {
-            TokenStorage::None => Vec::new(),
-            _ => self.model.encode_document_tokens(&texts)?,
-        }
-        .into_iter();
-        let mut dense = match settings.dense_dim {
-            0 => Vec::new(),
-            _ => self.model.encode_documents_dense(&texts)?,
-        }
-        .into_iter();
-        for document in &documents {
-            let new = NewDocument {
-                id: document.id.clone(),
-                tokens: tokens.next(),
-                dense: dense.next(),
-                stored: settings.store_documents.then(|| stored(document)),
-                content_hash: document.content_hash(),
-            };
-            self.write(new)?;
-        }
+        let encoded = encode(&self.model, self.writer.settings(), &documents)?;
+        self.write_all(encoded)
+    }
+
+    fn write_all(&mut self, documents: Vec<NewDocument>) -> Result<(), Error> {
+        documents.into_iter().try_for_each(|document| self.write(document))?;
         match self.options.commit_every {
-            Some(every) if self.uncommitted >= every => self.commit_documents().map(drop),
+            Some(every) if self.uncommitted >= every => self.commit_written().map(drop),
             _ => Ok(()),
         }
+    }
+
+    fn commit_written(&mut self) -> Result<CommitInfo, Error> {
+        self.uncommitted = 0;
+        self.report.commits += 1;
+        self.report.tuned = false;
+        Ok(self.writer.commit()?)
     }
 
     fn write(&mut self, new: NewDocument) -> Result<(), Error> {
@@ -219,6 +271,34 @@ impl RetrieverWriter {
         self.report.tokens += tokens as u64;
         Ok(())
     }
+}
+
+/// Documents as the index takes them, in their order.
+fn encode(
+    model: &Model,
+    settings: &IndexSettings,
+    documents: &[Document],
+) -> Result<Vec<NewDocument>, Error> {
+    let texts: Vec<_> = documents.iter().map(Document::full_text).collect();
+    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+    let mut tokens = match settings.token_storage {
+        TokenStorage::None => Vec::new(),
+        _ => model.encode_document_tokens(&texts)?,
+    }
+    .into_iter();
+    let mut dense = match settings.dense_dim {
+        0 => Vec::new(),
+        _ => model.encode_documents_dense(&texts)?,
+    }
+    .into_iter();
+    let new = |document: &Document| NewDocument {
+        id: document.id.clone(),
+        tokens: tokens.next(),
+        dense: dense.next(),
+        stored: settings.store_documents.then(|| stored(document)),
+        content_hash: document.content_hash(),
+    };
+    Ok(documents.iter().map(new).collect())
 }
 
 fn stored(document: &Document) -> StoredDocument {

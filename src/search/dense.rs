@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use super::allowed::Allowed;
+use super::compare::Comparison;
 use super::graph;
-use super::top;
+use super::top::{self, Best};
 use super::{
     EffortSource, Plan, PlanChoice, Recall, SearchError, SearchOptions, SearchOutcome, SearchReport,
 };
-use crate::index::{DenseReader, DenseRows, Segment, Snapshot};
-use crate::kernel::{self, Isa};
+use crate::index::{Segment, Snapshot};
 use crate::types::{Hit, Score};
 
 /// Finds the documents whose vectors have the largest inner product with `query`.
@@ -18,7 +18,10 @@ use crate::types::{Hit, Score};
 ///   the rounding of the storage; larger is better.
 /// * Segments with a graph are searched by a beam of [`SearchOptions`]'s `ef_search` (Malkov & Yashunin,
 ///   "HNSW", TPAMI 2020, arXiv:1603.09320), others, and all under [`PlanChoice::Exact`], by scanning.
-/// * Cost: `documents · dim` for a scan, about `ef · log(documents) · m · dim` for a graph.
+/// * Under a filter or with deleted documents a graph is walked until `ef_search` allowed documents are found; where the allowed
+///   are so few that a scan of them is cheaper, they are scanned. `k` hits come back whenever as many documents are allowed.
+/// * Cost: `allowed documents · dim` for a scan, about `ef · m · dim · documents / allowed documents` for a graph. A thread keeps
+///   two bytes per document of the largest segment it has searched by graph.
 ///
 /// # Errors
 /// [`SearchError::DimensionMismatch`], [`SearchError::NotFinite`], [`SearchError::NotStored`], or what
@@ -30,7 +33,6 @@ pub fn search_dense(
 ) -> Result<SearchOutcome, SearchError> {
     check(snapshot, query)?;
     let mut report = SearchReport::begin(snapshot, options);
-    report.precision = "f32 query, vectors as stored";
     let mut hits = Vec::new();
     let mut largest = None;
     for segment in snapshot.segments() {
@@ -70,8 +72,8 @@ fn check(snapshot: &Snapshot, query: &[f32]) -> Result<(), SearchError> {
     }
 }
 
-/// A scan of fewer vectors than this many times the beam is cheaper than following a graph.
-const SCAN_PER_BEAM: usize = 16;
+/// What a walk compares for each node that it keeps, in units of comparing one vector in a scan.
+const COMPARED_PER_KEPT: u64 = 16;
 
 fn choose(
     segment: &Segment,
@@ -84,13 +86,11 @@ fn choose(
     if segment.reader().graph()?.is_none() {
         return Ok((Plan::DenseExact, "the segment is too small for a graph"));
     }
-    let scan = SCAN_PER_BEAM.saturating_mul(options.ef_search()) as u64;
+    // A walk keeps `ef` allowed nodes and passes by the others between them.
     let (documents, allowed) = (u64::from(segment.documents()), allowed.len());
-    if options.plan == PlanChoice::Auto && allowed <= scan {
+    let compared = COMPARED_PER_KEPT.saturating_mul(options.ef_search() as u64).saturating_mul(documents);
+    if options.plan == PlanChoice::Auto && allowed.saturating_mul(allowed) <= compared {
         return Ok((Plan::DenseExact, "a scan of so few vectors is cheaper than a graph"));
-    }
-    if allowed * 10 < documents {
-        return Ok((Plan::DenseExact, "most documents are deleted or filtered out"));
     }
     Ok((Plan::DenseGraph, "the segment has a graph"))
 }
@@ -103,36 +103,49 @@ fn search_segment(
 ) -> Result<Vec<Hit>, SearchError> {
     let start = Instant::now();
     let vectors = segment.reader().dense()?.ok_or(SearchError::NotStored { what: "dense vectors" })?;
-    let hit = |doc, score| Hit { doc: segment.doc_id(doc), score: Score::saturating(score) };
+    let mut comparison = Comparison::new(vectors, query, options.isa)?;
+    report.precision = comparison.precision();
     if plan == Plan::DenseGraph
         && let Some(links) = segment.reader().graph()?
     {
-        let (found, examined) = graph::search(allowed, &links, &vectors, (query, options))?;
-        let hits: Vec<Hit> = found.into_iter().map(|(doc, score)| hit(doc, score)).collect();
+        let (found, examined) = graph::search(allowed, &links, &mut comparison, options)?;
+        let hits: Vec<Hit> = found.into_iter().map(|(doc, score)| hit(segment, doc, score)).collect();
         report.record("graph", start, examined, hits.len() as u64);
         return Ok(hits);
     }
-    let scan = allowed
-        .iter()
-        .map(|doc| Ok::<_, SearchError>(hit(doc, similarity(&vectors, doc, query, options.isa)?)));
-    let hits = scan.collect::<Result<Vec<Hit>, SearchError>>()?;
-    report.record("scan", start, hits.len() as u64, hits.len() as u64);
+    let (hits, examined) = scan((segment, allowed), &mut comparison, options.k)?;
+    report.record("scan", start, examined, hits.len() as u64);
     Ok(hits)
 }
 
-/// `⟨query, vector of the document⟩`.
-pub(super) fn similarity(
-    vectors: &DenseReader<'_>,
-    doc: u32,
-    query: &[f32],
-    isa: Isa,
-) -> Result<f32, SearchError> {
-    Ok(match vectors.vector(doc)? {
-        DenseRows::F32(row) => kernel::dot(isa, query, row),
-        DenseRows::F16(row) => query.iter().zip(row).map(|(q, x)| q * x.to_f32()).sum(),
-        DenseRows::I8 { codes, scales } => {
-            let sum: f32 = query.iter().zip(codes).map(|(q, &x)| q * f32::from(x)).sum();
-            sum * scales.first().copied().unwrap_or(0.0)
+fn hit(segment: &Segment, doc: u32, score: f32) -> Hit {
+    Hit { doc: segment.doc_id(doc), score: Score::saturating(score) }
+}
+
+/// Vectors compared by one call.
+const AT_ONCE: usize = 64;
+
+/// The best `k` of the allowed documents and those as good as the last of them, and how many were compared.
+fn scan(
+    (segment, allowed): (&Segment, &Allowed<'_>),
+    comparison: &mut Comparison<'_>,
+    k: usize,
+) -> Result<(Vec<Hit>, u64), SearchError> {
+    let mut best = Best::new(k);
+    let mut examined = 0;
+    let (mut docs, mut scores) = (Vec::with_capacity(AT_ONCE), [0.0; AT_ONCE]);
+    let mut left = allowed.iter();
+    loop {
+        docs.clear();
+        docs.extend(left.by_ref().take(AT_ONCE));
+        if docs.is_empty() {
+            return Ok((best.into_hits(), examined));
         }
-    })
+        let scores = &mut scores[..docs.len()];
+        comparison.similarities(&docs, scores)?;
+        examined += docs.len() as u64;
+        for (&doc, &score) in docs.iter().zip(scores.iter()) {
+            best.push(hit(segment, doc, score));
+        }
+    }
 }

@@ -24,6 +24,7 @@
 mod advise;
 mod allowed;
 mod buffer;
+mod compare;
 mod dense;
 mod effort;
 mod error;
@@ -58,5 +59,7 @@ pub use tune::{
     TuningState, measure_recall, tune,
 };
 
+#[cfg(test)]
+mod dense_tests;
 #[cfg(test)]
 mod tests;

@@ -51,6 +51,8 @@ impl fmt::Display for Plan {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     pub storage: TokenStorage,
+    /// The index stores codes, this segment not yet.
+    pub unmerged: bool,
     pub documents: u64,
     /// Documents that may be hits.
     pub allowed: u64,
@@ -88,6 +90,12 @@ pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, Str
         | TokenStorage::Residual2
         | TokenStorage::Residual4 => None,
     };
+    if shape.unmerged {
+        return Ok((
+            Plan::ExactTokens,
+            "recent documents are in half precision until they are merged".to_owned(),
+        ));
+    }
     match (storage, options.plan) {
         (Some(storage), PlanChoice::TwoStage) => Err(SearchError::PlanNotPossible { storage }),
         (Some(storage), _) => Ok((Plan::ExactTokens, format!("{storage} are stored without centroids"))),
@@ -129,7 +137,15 @@ mod tests {
 
     fn shape(storage: TokenStorage, documents: u64) -> Shape {
         let tokens = documents * 200;
-        Shape { storage, documents, allowed: documents, tokens, centroids: tokens / 64, query_tokens: 32 }
+        Shape {
+            storage,
+            unmerged: false,
+            documents,
+            allowed: documents,
+            tokens,
+            centroids: tokens / 64,
+            query_tokens: 32,
+        }
     }
 
     #[test]

@@ -46,6 +46,11 @@ fn unit(random: &mut StdRng, around: &[f32], spread: f32) -> Vec<f32> {
     row
 }
 
+/// However few the documents, they are coded.
+fn coded() -> WriterOptions {
+    WriterOptions { code_from_tokens: 0, ..WriterOptions::default() }
+}
+
 fn settings(token_storage: TokenStorage, dense_storage: DenseStorage) -> IndexSettings {
     let dim = |stored: bool| if stored { DIM as u32 } else { 0 };
     IndexSettings {
@@ -70,7 +75,7 @@ fn document(id: &str, tokens: Option<EncodedTokens>, dense: Option<Vec<f32>>) ->
 /// An index of `documents`, in commits of at most `per_commit`.
 fn token_index(storage: TokenStorage, documents: &[(String, EncodedTokens)], per_commit: usize) -> Index {
     let index = create(&settings(storage, DenseStorage::None));
-    let mut writer = index.writer(WriterOptions::default()).unwrap();
+    let mut writer = index.writer(coded()).unwrap();
     for part in documents.chunks(per_commit) {
         for (id, tokens) in part {
             writer.add(document(id, Some(tokens.clone()), None)).unwrap();
@@ -182,7 +187,7 @@ fn deleted_documents_never_appear_and_k_come_back_when_k_exist() {
     let mut world = World::new(4);
     let documents = documents(&mut world, 200);
     let index = token_index(TokenStorage::Residual4, &documents, 80);
-    let mut writer = index.writer(WriterOptions::default()).unwrap();
+    let mut writer = index.writer(coded()).unwrap();
     for (id, _) in &documents[..150] {
         assert!(writer.delete(id).unwrap());
     }
@@ -466,7 +471,7 @@ fn a_small_margin_scores_less_and_still_finds_k() {
 fn a_graph_finds_what_a_scan_finds_and_no_deleted_document() {
     let mut world = World::new(11);
     let index = create(&settings(TokenStorage::None, DenseStorage::F16));
-    let options = WriterOptions { graph_min_documents: 100, ..WriterOptions::default() };
+    let options = WriterOptions { graph_min_documents: 100, ..coded() };
     let mut writer = index.writer(options).unwrap();
     for number in 0..3000 {
         let topic = world.random.random_range(0..world.topics.len());

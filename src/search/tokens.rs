@@ -15,6 +15,7 @@ use super::{EffortSource, Plan, SearchError, SearchOptions, SearchOutcome, Searc
 use crate::index::{RawReader, RawRows, Segment, Snapshot};
 use crate::kernel::QueryF32;
 use crate::types::{Hit, Score, TokenMatrix};
+use lateen_index_format::TokenStorage;
 
 /// Finds the best documents by late interaction, `Σᵢ maxⱼ ⟨qᵢ, dⱼ⟩`.
 ///
@@ -123,11 +124,17 @@ fn shape(
     (segment, allowed): (&Segment, &Allowed<'_>),
     query: TokenMatrix<'_>,
 ) -> Result<Shape, SearchError> {
-    let storage = snapshot.settings().token_storage;
+    // Small segments of an index of codes hold half floats until they are merged: such are scanned.
+    let mut storage = snapshot.settings().token_storage;
+    let unmerged = storage.code_width().is_some() && !segment.reader().is_coded();
+    if unmerged {
+        storage = TokenStorage::F16;
+    }
     let residual = segment.reader().residual()?;
     let centroids = residual.map_or(0, |residual| residual.codec().centroid_count() as u64);
     Ok(Shape {
         storage,
+        unmerged,
         documents: u64::from(segment.documents()),
         allowed: allowed.len(),
         tokens: segment.reader().tokens(),
@@ -152,7 +159,7 @@ impl OneSegment<'_> {
         report: &mut SearchReport,
     ) -> Result<Vec<Hit>, SearchError> {
         let scored = match plan {
-            Plan::ExactTokens => return self.scan_tokens(report),
+            Plan::ExactTokens => return self.scan_tokens(progress, report),
             Plan::TwoStage => self.two_stages(progress, report)?,
             _ => self.scan_codes(plan, progress, report)?,
         };
@@ -242,7 +249,11 @@ impl OneSegment<'_> {
     }
 
     /// Parallel over documents if more than one thread was asked for. Documents without tokens are no hits.
-    fn scan_tokens(&self, report: &mut SearchReport) -> Result<Vec<Hit>, SearchError> {
+    fn scan_tokens(
+        &self,
+        progress: &mut Progress,
+        report: &mut SearchReport,
+    ) -> Result<Vec<Hit>, SearchError> {
         report.precision = "f32 query, tokens as stored";
         let start = Instant::now();
         let packed = QueryF32::pack(self.options.isa, self.query);
@@ -259,6 +270,7 @@ impl OneSegment<'_> {
         let tokens = scored.iter().map(|(_, tokens)| tokens).sum();
         let hits: Vec<Hit> =
             scored.into_iter().filter(|&(_, tokens)| tokens > 0).map(|(hit, _)| hit).collect();
+        hits.iter().for_each(|hit| progress.bar.raise(hit.score));
         report.record("scan", start, tokens, hits.len() as u64);
         Ok(hits)
     }

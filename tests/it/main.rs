@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod floors;
+mod lifecycle;
 mod recall;
 mod retriever;

@@ -203,8 +203,22 @@ impl<'a> GraphLinksView<'a> {
     /// [`FormatError::OutOfRange`] if there is no such node, it does not reach `level`, or a link leads nowhere;
     /// [`FormatError::TooLarge`] if it claims more links than there is room for.
     pub fn links(&self, level: u32, node: u32) -> Result<&'a [u32], FormatError> {
-        let list = match level {
-            0 => self.list(self.level0, self.shape.m0, node)?,
+        let list = self.unchecked_links(level, node)?;
+        // The largest first: one pass without branches, and the common case is done.
+        match list.iter().copied().max() {
+            Some(largest) => check_node(largest, self.shape.nodes).map(|()| list),
+            None => Ok(list),
+        }
+    }
+
+    /// As [`links`](Self::links), but the neighbours are any numbers: the caller checks them. Cost: `O(1)`.
+    ///
+    /// # Errors
+    /// As [`links`](Self::links), but for where they lead.
+    #[inline]
+    pub fn unchecked_links(&self, level: u32, node: u32) -> Result<&'a [u32], FormatError> {
+        match level {
+            0 => self.list(self.level0, self.shape.m0, node),
             _ => {
                 let reached = self.level(node)?;
                 if level > reached {
@@ -212,14 +226,18 @@ impl<'a> GraphLinksView<'a> {
                     return Err(FormatError::OutOfRange { what: "level of the node", index, len });
                 }
                 let list = self.upper_offsets[node as usize].saturating_add(level - 1);
-                self.list(self.upper, self.shape.m, list)?
+                self.list(self.upper, self.shape.m, list)
             }
-        };
-        // The largest first: one pass without branches, and the common case is done.
-        match list.iter().copied().max() {
-            Some(largest) => check_node(largest, self.shape.nodes).map(|()| list),
-            None => Ok(list),
         }
+    }
+
+    /// The place of a node's list on level 0: to be fetched, not read. Empty if there is no such node.
+    #[must_use]
+    #[inline]
+    pub fn level0_place(&self, node: u32) -> &'a [u32] {
+        let stride = 1 + self.shape.m0 as usize;
+        let start = node as usize * stride;
+        self.level0.get(start..start + stride).unwrap_or_default()
     }
 
     /// Walks every list. Cost: reads the whole section.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod damage;
-#[path = "../../../fuzz/src/lib.rs"]
+#[path = "../../../fuzz/src/format.rs"]
 mod entry;
 mod files;
 mod golden;

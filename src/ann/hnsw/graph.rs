@@ -18,9 +18,37 @@ pub trait Metric: Sync {
     /// From node `a` to node `b`.
     fn distance(&self, a: u32, b: u32) -> f32;
 
+    /// From node `from` to each of `to`, into `out`, which is as long: the same numbers as [`distance`](Self::distance)
+    /// gives, perhaps sooner.
+    fn distances(&self, from: u32, to: &[u32], out: &mut [f32]) {
+        out.iter_mut().zip(to).for_each(|(out, &to)| *out = self.distance(from, to));
+    }
+
     /// Whether there is no node.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// How far nodes are from what is searched for. Smaller is nearer; NaN counts as infinitely far.
+///
+/// Every function from a node to its distance is one.
+pub trait Distances {
+    /// Writes how far each of `nodes` is to `out`, which is as long. A node's distance does not depend on the others.
+    fn measure(&mut self, nodes: &[u32], out: &mut [f32]);
+
+    /// The distance of one node.
+    fn of(&mut self, node: u32) -> f32 {
+        let mut out = [0.0];
+        self.measure(&[node], &mut out);
+        out[0]
+    }
+}
+
+impl<F: FnMut(u32) -> f32> Distances for F {
+    #[inline]
+    fn measure(&mut self, nodes: &[u32], out: &mut [f32]) {
+        out.iter_mut().zip(nodes).for_each(|(out, &node)| *out = self(node));
     }
 }
 
@@ -38,6 +66,9 @@ pub trait Links {
     /// The neighbours of `node` on `level`; none if it is not on that level. Numbers that are no nodes end a search
     /// with an error.
     fn links(&self, level: usize, node: u32) -> &[u32];
+
+    /// A hint that [`links`](Self::links) will be asked the same soon: a chance to fetch them. The node may not exist.
+    fn announce(&self, _level: usize, _node: u32) {}
 
     /// Whether there is no node.
     fn is_empty(&self) -> bool {
@@ -93,7 +124,7 @@ impl Graph {
     }
 
     /// The place of a list: the array's stride decides where it begins.
-    fn list_number(&self, level: usize, node: u32) -> Option<usize> {
+    pub(super) fn list_number(&self, level: usize, node: u32) -> Option<usize> {
         let node = node as usize;
         if level == 0 {
             return (node < self.levels.len()).then_some(node);

@@ -7,7 +7,7 @@
 //!
 //! * [`build`] works in batches: every node of a batch searches the graph as it was before the batch, in parallel, and
 //!   is compared with the rest of the batch; then links are made in the order of the nodes. Threads decide nothing.
-//! * [`beam_search`] reads links through the trait [`Links`], so that a graph in a mapped file is searched as it lies.
+//! * [`beam_search`] asks for the distances of all new neighbours of a node at once ([`Distances`]), and reads links through the trait [`Links`], so that a graph in a mapped file is searched as it lies.
 //! * Every node can be reached from the entry; the builder repairs what pruning cut off.
 
 mod build;
@@ -21,5 +21,5 @@ mod select;
 mod tests;
 
 pub use build::{HnswOptions, build};
-pub use graph::{Graph, Links, MAX_LEVEL, MAX_NODES, Metric};
+pub use graph::{Distances, Graph, Links, MAX_LEVEL, MAX_NODES, Metric};
 pub use search::{SearchScratch, beam_search};

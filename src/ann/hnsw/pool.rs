@@ -52,17 +52,26 @@ impl Pool {
         self.nodes.len() < self.room || self.nodes.last().is_some_and(|last| found < *last)
     }
 
+    /// Says whether the node is the next to be followed.
     #[inline]
-    pub(super) fn insert(&mut self, found: Found) {
+    pub(super) fn insert(&mut self, found: Found) -> bool {
         if !self.wants(found) {
-            return;
+            return false;
         }
         if self.nodes.len() == self.room {
             self.nodes.pop();
         }
         let at = self.nodes.partition_point(|other| *other < found);
         self.nodes.insert(at, found);
+        let first = at <= self.next;
         self.next = self.next.min(at);
+        first
+    }
+
+    /// What [`follow_next`](Self::follow_next) would return now.
+    #[inline]
+    pub(super) fn peek(&self) -> Option<Found> {
+        self.nodes[self.next..].iter().copied().find(|found| !found.is_followed())
     }
 
     /// The nearest node whose links have not been followed; they count as followed from now on.

@@ -2,7 +2,7 @@
 
 use super::graph::{Links, Metric};
 use super::insert::Builder;
-use super::search::beam_search;
+use super::search::{SearchScratch, beam_search};
 use super::select::Near;
 use crate::ann::AnnError;
 
@@ -15,7 +15,7 @@ impl<M: Metric + ?Sized> Builder<'_, M> {
         let Some(entry) = self.graph.entry else { return Ok(()) };
         let mut reached = vec![false; self.graph.len()];
         self.reach(entry, &mut reached);
-        let mut scratch = self.take_scratch();
+        let mut scratch = SearchScratch::new();
         for lost in 0..self.graph.len() as u32 {
             if reached[lost as usize] {
                 continue;
@@ -40,11 +40,11 @@ impl<M: Metric + ?Sized> Builder<'_, M> {
             if onward.iter().all(|&(_, node)| node != moved) {
                 onward.truncate(self.graph.m0 - 1);
                 onward.push((self.metric.distance(lost, moved), moved));
-                self.set(0, lost, &onward);
+                self.set_unsettled(0, lost, onward);
             }
         }
         list.push((length, lost));
-        self.set(0, target, &list);
+        self.set_unsettled(0, target, list);
     }
 
     /// Marks everything that level 0 leads to from `start`.

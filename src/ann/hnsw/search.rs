@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
-use super::graph::Links;
+use super::graph::{Distances, Links};
 use super::pool::{Found, Pool, Visited};
 use crate::ann::AnnError;
 
@@ -36,7 +37,8 @@ impl SearchScratch {
 
 /// Finds up to `ef` nodes near a query, nearest first, ties by number.
 ///
-/// * `distance`: from the query to a node; smaller is nearer.
+/// * `query`: how far nodes are from what is searched for; a function from a node to its distance, smaller being nearer,
+///   or [`Distances`] that compute many at a time.
 /// * `filter`: only nodes that pass are returned. The search still walks through the others, and goes on until `ef`
 ///   allowed nodes are found or no node is left: at a selectivity of 1/s it looks at about s times as many nodes.
 /// * `ef` is at least the number of results wanted; larger finds more of the true nearest ones.
@@ -66,7 +68,7 @@ impl SearchScratch {
 pub fn beam_search<L: Links + ?Sized>(
     graph: &L,
     ef: usize,
-    mut distance: impl FnMut(u32) -> f32,
+    mut query: impl Distances,
     filter: Option<&dyn Fn(u32) -> bool>,
     scratch: &mut SearchScratch,
 ) -> Result<Vec<(u32, f32)>, AnnError> {
@@ -79,34 +81,36 @@ pub fn beam_search<L: Links + ?Sized>(
     if entry as usize >= nodes {
         return Err(AnnError::NodeOutOfRange { node: entry, nodes });
     }
-    let first = (entry, distance(entry));
-    let start = descend(graph, graph.max_level(), 0, first, &mut distance)?;
+    let first = (entry, query.of(entry));
+    let start = descend(graph, 0..graph.max_level(), first, &mut query, scratch)?;
     // Every node can be reached from the entry, not from every node: the walk starts from both.
     let starts = [start, first];
     match filter {
-        None => walk(graph, 0, &starts, ef, &mut distance, scratch)?,
-        Some(filter) => walk_filtered(graph, &starts, ef, &mut distance, filter, scratch)?,
+        None => walk(graph, 0, &starts, ef, &mut query, scratch)?,
+        Some(filter) => walk_filtered(graph, &starts, ef, &mut query, filter, scratch)?,
     }
     Ok(scratch.pool.nodes().iter().map(|found| (found.node(), found.distance())).collect())
 }
 
-/// Goes to nearer neighbours while there are any, on levels `from` down to `above + 1`.
+/// Goes to nearer neighbours while there are any, on the levels from `end` down to the one above `start`.
 pub(super) fn descend<L: Links + ?Sized>(
     graph: &L,
-    from: usize,
-    above: usize,
+    levels: Range<usize>,
     start: (u32, f32),
-    distance: &mut impl FnMut(u32) -> f32,
+    query: &mut impl Distances,
+    scratch: &mut SearchScratch,
 ) -> Result<(u32, f32), AnnError> {
+    let nodes = graph.len();
     let mut nearest = start;
-    for level in (above + 1..=from).rev() {
+    for level in (levels.start + 1..=levels.end).rev() {
         loop {
             let here = nearest.0;
-            for &node in graph.links(level, here) {
-                if node as usize >= graph.len() {
-                    return Err(AnnError::NodeOutOfRange { node, nodes: graph.len() });
-                }
-                let there = distance(node);
+            let links = graph.links(level, here);
+            if let Some(&node) = links.iter().find(|&&node| node as usize >= nodes) {
+                return Err(AnnError::NodeOutOfRange { node, nodes });
+            }
+            let lengths = measure(links, query, &mut scratch.lengths, &mut scratch.distances);
+            for (&node, &there) in links.iter().zip(lengths) {
                 if there < nearest.1 || (there == nearest.1 && node < nearest.0) {
                     nearest = (node, there);
                 }
@@ -125,7 +129,7 @@ pub(super) fn walk<L: Links + ?Sized>(
     level: usize,
     starts: &[(u32, f32)],
     ef: usize,
-    distance: &mut impl FnMut(u32) -> f32,
+    query: &mut impl Distances,
     scratch: &mut SearchScratch,
 ) -> Result<(), AnnError> {
     let SearchScratch { pool, visited, fresh, lengths, distances, .. } = scratch;
@@ -137,11 +141,15 @@ pub(super) fn walk<L: Links + ?Sized>(
         }
     }
     while let Some(found) = pool.follow_next() {
-        unvisited(graph, level, found.node(), visited, fresh)?;
-        *distances += fresh.len() as u64;
-        measure(fresh, distance, lengths);
-        for (&node, &length) in fresh.iter().zip(lengths.iter()) {
-            pool.insert(Found::new(length, node));
+        let fresh = unvisited(graph, level, found.node(), visited, fresh)?;
+        // Most of the time nothing nearer turns up, and this is the next to be followed.
+        if let Some(next) = pool.peek() {
+            graph.announce(level, next.node());
+        }
+        for (&node, &length) in fresh.iter().zip(measure(fresh, query, lengths, distances)) {
+            if pool.insert(Found::new(length, node)) {
+                graph.announce(level, node);
+            }
         }
     }
     Ok(())
@@ -152,7 +160,7 @@ fn walk_filtered<L: Links + ?Sized>(
     graph: &L,
     starts: &[(u32, f32)],
     ef: usize,
-    distance: &mut impl FnMut(u32) -> f32,
+    query: &mut impl Distances,
     filter: &dyn Fn(u32) -> bool,
     scratch: &mut SearchScratch,
 ) -> Result<(), AnnError> {
@@ -173,10 +181,11 @@ fn walk_filtered<L: Links + ?Sized>(
         if !pool.wants(found) {
             break;
         }
-        unvisited(graph, 0, found.node(), visited, fresh)?;
-        *distances += fresh.len() as u64;
-        measure(fresh, distance, lengths);
-        for (&node, &length) in fresh.iter().zip(lengths.iter()) {
+        let fresh = unvisited(graph, 0, found.node(), visited, fresh)?;
+        if let Some(Reverse(next)) = ahead.peek() {
+            graph.announce(0, next.node());
+        }
+        for (&node, &length) in fresh.iter().zip(measure(fresh, query, lengths, distances)) {
             let found = Found::new(length, node);
             if pool.wants(found) {
                 ahead.push(Reverse(found));
@@ -192,27 +201,42 @@ fn walk_filtered<L: Links + ?Sized>(
 /// Computes all distances before any is compared: without branches in between, the processor overlaps the cache
 /// misses of the vectors.
 #[inline]
-fn measure(nodes: &[u32], distance: &mut impl FnMut(u32) -> f32, lengths: &mut Vec<f32>) {
-    lengths.clear();
-    lengths.extend(nodes.iter().map(|&node| distance(node)));
+fn measure<'a>(
+    nodes: &[u32],
+    query: &mut impl Distances,
+    lengths: &'a mut Vec<f32>,
+    distances: &mut u64,
+) -> &'a [f32] {
+    if lengths.len() < nodes.len() {
+        lengths.resize(nodes.len(), 0.0);
+    }
+    let lengths = &mut lengths[..nodes.len()];
+    query.measure(nodes, lengths);
+    *distances += nodes.len() as u64;
+    lengths
 }
 
 /// Marks the neighbours of `node` and lists those that were not marked.
 #[inline]
-fn unvisited<L: Links + ?Sized>(
+fn unvisited<'a, L: Links + ?Sized>(
     graph: &L,
     level: usize,
     node: u32,
     visited: &mut Visited,
-    fresh: &mut Vec<u32>,
-) -> Result<(), AnnError> {
-    fresh.clear();
-    for &link in graph.links(level, node) {
-        match visited.insert(link) {
-            Some(true) => fresh.push(link),
-            Some(false) => {}
-            None => return Err(AnnError::NodeOutOfRange { node: link, nodes: graph.len() }),
-        }
+    fresh: &'a mut Vec<u32>,
+) -> Result<&'a [u32], AnnError> {
+    let links = graph.links(level, node);
+    if fresh.len() < links.len() {
+        fresh.resize(links.len(), 0);
     }
-    Ok(())
+    let mut count = 0;
+    for &link in links {
+        let Some(new) = visited.insert(link) else {
+            return Err(AnnError::NodeOutOfRange { node: link, nodes: graph.len() });
+        };
+        // Without a branch, which could not be foreseen.
+        fresh[count] = link;
+        count += usize::from(new);
+    }
+    Ok(&fresh[..count])
 }

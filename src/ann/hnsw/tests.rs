@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::select::{Selection, nearest_first};
 use super::*;
 use crate::ann::AnnError;
 
@@ -211,6 +212,53 @@ fn damaged_links_end_the_search_with_an_error() {
     bad.entry = Some(0);
     bad.upper_starts.iter_mut().for_each(|start| *start = u32::MAX);
     let _ = search(&bad, None);
+}
+
+#[test]
+fn distances_that_are_computed_together_build_the_same_graph() {
+    /// Computes all in one go, as a kernel would.
+    struct Together(Points);
+    impl Metric for Together {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn distance(&self, a: u32, b: u32) -> f32 {
+            self.0.distance(a, b)
+        }
+        fn distances(&self, from: u32, to: &[u32], out: &mut [f32]) {
+            assert_eq!(to.len(), out.len());
+            assert!(to.iter().all(|&to| (to as usize) < self.len()));
+            out.copy_from_slice(&to.iter().map(|&to| self.distance(from, to)).collect::<Vec<_>>());
+        }
+    }
+    let options = HnswOptions { m: 6, ef_construction: 40, seed: 4 };
+    let graph = build(&Points::clustered(1500, 8, 30), &options).unwrap();
+    assert_eq!(graph, build(&Together(Points::clustered(1500, 8, 30)), &options).unwrap());
+}
+
+proptest! {
+    #[test]
+    fn what_was_chosen_together_need_not_be_compared_again(
+        seed in 0usize..2000, first in 0usize..40, more in 0usize..40, room in 1usize..20, grid in 2u32..30,
+    ) {
+        let data = Points::clustered(100, 3, 9).data;
+        let points = Points { data: data.iter().map(|x| (x * grid as f32).round()).collect(), dim: 3 };
+        let near = |from: usize, count: usize| {
+            let nodes = (from..from + count).map(|node| (node + seed) as u32 % 99 + 1);
+            nodes.map(|node| (points.distance(0, node), node)).collect::<Vec<_>>()
+        };
+        let mut candidates = near(0, first);
+        candidates.sort_by(nearest_first);
+        let mut selection = Selection::default();
+        selection.choose(&points, candidates.iter().map(|&near| (near, false)), room);
+        let mut candidates: Vec<_> = selection.kept.iter().map(|&near| (near, true)).collect();
+        candidates.extend(near(first, more).into_iter().map(|near| (near, false)));
+        candidates.sort_by(|a, b| nearest_first(&a.0, &b.0));
+        selection.choose(&points, candidates.iter().copied(), room);
+        let sparing = selection.kept.clone();
+        selection.choose(&points, candidates.iter().map(|&(near, _)| (near, false)), room);
+        prop_assert_eq!(sparing, selection.kept);
+    }
 }
 
 proptest! {

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::file_system::may_be_mapped;
 use super::{Directory, FileBytes, LockGuard, OutputFile, ReadMode, too_long};
 use crate::format::AlignedBytes;
 use crate::index::mmap::MappedFile;
@@ -52,8 +53,13 @@ impl Directory for FileDirectory {
         if length > limit {
             return Err(too_long(name, length, limit));
         }
+        let mapped = match mode {
+            ReadMode::Auto => may_be_mapped(&file),
+            ReadMode::Mmap => true,
+            ReadMode::InMemory => false,
+        };
         // An empty file cannot be mapped everywhere.
-        if mode == ReadMode::Mmap && length > 0 {
+        if mapped && length > 0 {
             return Ok(FileBytes::Mapped(Arc::new(MappedFile::map(&file)?)));
         }
         let length = usize::try_from(length).map_err(|_| too_long(name, length, usize::MAX as u64))?;
@@ -85,6 +91,33 @@ impl Directory for FileDirectory {
             Ok(()) => Ok(Some(Box::new(FileLock(file)))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn pin(&self, name: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
+        let path = self.path.join(name);
+        let file = File::open(&path)?;
+        match file.try_lock_shared() {
+            // Names are never used twice: what is still there was not removed before it was locked.
+            Ok(()) if path.try_exists()? => Ok(Some(Box::new(FileLock(file)))),
+            // The one who holds it alone is about to remove it.
+            Ok(()) | Err(TryLockError::WouldBlock) => Err(io::ErrorKind::NotFound.into()),
+            // Some file systems have no locks, and some locks of read-only files are refused.
+            Err(TryLockError::Error(error)) => {
+                tracing::debug!(file = %path.display(), %error, "cannot be marked as in use");
+                Ok(None)
+            }
+        }
+    }
+
+    fn remove_unpinned(&self, name: &str) -> io::Result<bool> {
+        let path = self.path.join(name);
+        // Where locks are those of a server, an exclusive one needs a file open for writing.
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        match file.try_lock() {
+            Ok(()) => fs::remove_file(&path).map(|()| true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(io::Error::new(io::ErrorKind::Unsupported, error)),
         }
     }
 }
@@ -142,6 +175,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_pinned_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = FileDirectory::new(dir.path());
+        directory.create("a").unwrap();
+        let (first, second) = (directory.pin("a").unwrap(), directory.pin("a").unwrap());
+        assert!(first.is_some() && second.is_some());
+        assert!(!directory.remove_unpinned("a").unwrap());
+        drop(first);
+        assert!(!directory.remove_unpinned("a").unwrap());
+        drop(second);
+        assert!(directory.remove_unpinned("a").unwrap());
+        assert_eq!(directory.pin("a").unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
     fn both_read_modes_read_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let directory = FileDirectory::new(&dir.path().join("a/b"));
@@ -153,7 +201,7 @@ mod tests {
             file.sync().unwrap();
             directory.rename("f.tmp", "f").unwrap();
             directory.sync().unwrap();
-            for mode in [ReadMode::Mmap, ReadMode::InMemory] {
+            for mode in [ReadMode::Auto, ReadMode::Mmap, ReadMode::InMemory] {
                 assert_eq!(&directory.read("f", mode, 5000).unwrap()[..], content);
             }
             assert_eq!(directory.names().unwrap(), ["f"]);

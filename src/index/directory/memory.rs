@@ -18,6 +18,7 @@ pub struct MemoryDirectory {
 struct State {
     files: BTreeMap<String, Arc<AlignedBytes>>,
     locks: HashSet<String>,
+    pins: BTreeMap<String, usize>,
 }
 
 impl MemoryDirectory {
@@ -85,6 +86,23 @@ impl Directory for MemoryDirectory {
         }
         Ok(Some(Box::new(MemoryLock { name: name.to_owned(), directory: self.clone() })))
     }
+
+    fn pin(&self, name: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
+        let mut state = self.state();
+        if !state.files.contains_key(name) {
+            return Err(missing(name));
+        }
+        *state.pins.entry(name.to_owned()).or_default() += 1;
+        Ok(Some(Box::new(MemoryPin { name: name.to_owned(), directory: self.clone() })))
+    }
+
+    fn remove_unpinned(&self, name: &str) -> io::Result<bool> {
+        let mut state = self.state();
+        if state.pins.contains_key(name) {
+            return Ok(false);
+        }
+        state.files.remove(name).map(|_| true).ok_or_else(|| missing(name))
+    }
 }
 
 fn missing(name: &str) -> io::Error {
@@ -126,5 +144,25 @@ impl LockGuard for MemoryLock {}
 impl Drop for MemoryLock {
     fn drop(&mut self) {
         self.directory.state().locks.remove(&self.name);
+    }
+}
+
+#[derive(Debug)]
+struct MemoryPin {
+    name: String,
+    directory: MemoryDirectory,
+}
+
+impl LockGuard for MemoryPin {}
+
+impl Drop for MemoryPin {
+    fn drop(&mut self) {
+        let mut state = self.directory.state();
+        if let Some(count) = state.pins.get_mut(&self.name) {
+            *count -= 1;
+            if *count == 0 {
+                state.pins.remove(&self.name);
+            }
+        }
     }
 }

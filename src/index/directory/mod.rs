@@ -6,6 +6,7 @@
 //! order is right (`src/index/tests/crash.rs`).
 
 mod file;
+mod file_system;
 mod memory;
 
 use std::fmt;
@@ -23,11 +24,14 @@ use crate::format::AlignedBytes;
 /// How the bytes of a segment come into memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReadMode {
+    /// Mapped on local disks; in memory on file systems of other machines, of user-space programs and of removable
+    /// media, where a page that cannot be read ends the process. The kernel says which (Linux; elsewhere: mapped).
+    #[default]
+    Auto,
     /// Mapped: opening costs nothing, and the operating system pages in what is touched and drops what is
     /// not. A stranger who truncates a mapped file in place ends the process.
-    #[default]
     Mmap,
-    /// Read whole into the heap when opened: for file systems that vanish or change under a reader.
+    /// Read whole into the heap when opened, by ordinary reads: an error is an error, and what was read stays.
     InMemory,
 }
 
@@ -69,7 +73,7 @@ pub trait OutputFile: Write {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// Held by the one writer; frees the lock when dropped, and the kernel does so when the process ends.
+/// A lock or a pin; frees it when dropped, and the kernel does so when the process ends.
 pub trait LockGuard: fmt::Debug + Send + Sync {}
 
 /// One directory of files. Names are plain file names.
@@ -124,6 +128,23 @@ pub trait Directory: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// If locks cannot be had here at all.
     fn try_lock(&self, name: &str) -> io::Result<Option<Box<dyn LockGuard>>>;
+
+    /// Marks a file as in use, by whom else does not matter, for as long as the guard lives or its process does.
+    /// Writes nothing. `None` where such marks cannot be had.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if the file is not there, or was removed in the meantime.
+    fn pin(&self, _name: &str) -> io::Result<Option<Box<dyn LockGuard>>> {
+        Ok(None)
+    }
+
+    /// Removes a file unless it is [pinned](Self::pin), in any process; returns whether it is gone.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] where nobody can know, otherwise as [`Directory::remove`].
+    fn remove_unpinned(&self, _name: &str) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// The error of a file longer than the reader allows.

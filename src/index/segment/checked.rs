@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::format::{ALIGNMENT, BLOCK_LEN, FormatError, SectionEntry};
 use crate::index::IndexError;
@@ -20,12 +20,15 @@ pub(super) struct Checked {
     entry: SectionEntry,
     sums: AtomicBool,
     blocks: Box<[AtomicU64]>,
+    /// How many bits of `blocks` are still to be set.
+    left: AtomicUsize,
 }
 
 impl Checked {
     pub(super) fn new(entry: SectionEntry) -> Self {
-        let words = entry.block_count().div_ceil(64);
-        Self { entry, sums: AtomicBool::new(false), blocks: (0..words).map(|_| AtomicU64::new(0)).collect() }
+        let count = entry.block_count();
+        let blocks = (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Self { entry, sums: AtomicBool::new(false), blocks, left: AtomicUsize::new(count) }
     }
 
     pub(super) fn entry(&self) -> &SectionEntry {
@@ -44,7 +47,10 @@ impl Checked {
         }
         self.entry.verify_block(file, block)?;
         rule(block)?;
-        self.blocks[block / 64].fetch_or(1 << (block % 64), Ordering::Relaxed);
+        let bit = 1 << (block % 64);
+        if self.blocks[block / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+            self.left.fetch_sub(1, Ordering::Relaxed);
+        }
         Ok(())
     }
 }
@@ -91,6 +97,12 @@ impl<'a> Section<'a> {
     /// The bytes, checked or not: what is read of them has to be [`touch`](Self::touch)ed first.
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// Whether every byte has been made sure of.
+    #[inline]
+    pub(super) fn is_whole(&self) -> bool {
+        self.checked.left.load(Ordering::Relaxed) == 0
     }
 
     /// Makes sure that the bytes of `range`, counted from the section's start, are as they were written.

@@ -11,6 +11,7 @@ use crate::ann::hnsw::Links;
 use crate::format::{
     ALIGNMENT, DenseStorage, Dtype, FormatError, GraphLinksView, MatrixData, MatrixView, SectionKind,
 };
+use crate::kernel::prefetch;
 
 /// Dense vectors: row `n` is document `n`'s.
 #[derive(Clone, Copy)]
@@ -121,6 +122,24 @@ impl<'a> DenseReader<'a> {
         self.vectors(document..document.saturating_add(1))
     }
 
+    /// All vectors, those of `documents` made sure of: only these are to be read.
+    ///
+    /// Cheaper than asking for one after the other. Once the whole section was read, no block is asked about.
+    ///
+    /// # Errors
+    /// As [`DenseReader::vectors`].
+    pub fn gather(&self, documents: &[u32]) -> Result<DenseRows<'a>, IndexError> {
+        let last = documents.iter().copied().max().unwrap_or_default();
+        if !self.section.is_whole() || last as usize >= self.view.rows() {
+            documents.iter().try_for_each(|&document| self.vector(document).map(drop))?;
+        }
+        Ok(match self.view.data() {
+            MatrixData::F32(all) => DenseRows::F32(all),
+            MatrixData::F16(all) => DenseRows::F16(all),
+            MatrixData::I8 { scales, values } => DenseRows::I8 { codes: values, scales },
+        })
+    }
+
     fn touched<T>(&self, part: &'a [T]) -> Result<&'a [T], IndexError> {
         self.section.touch_part(part)?;
         Ok(part)
@@ -152,22 +171,24 @@ impl<'a> GraphReader<'a> {
     /// [`IndexError::Format`] if the node does not reach the level, or what is read is damaged.
     #[inline]
     pub fn links(&self, level: u32, node: u32) -> Result<&'a [u32], IndexError> {
+        self.touch_links(level, node)?;
+        self.view.links(level, node).map_err(|source| self.section.error(source))
+    }
+
+    /// Makes sure of a list.
+    fn touch_links(&self, level: u32, node: u32) -> Result<(), IndexError> {
         if level == 0 {
-            self.section.touch(self.level0(node))?;
-        } else {
-            self.section.touch(self.upper_offsets(node))?;
+            return self.section.touch(self.level0(node));
         }
-        let links = self.view.links(level, node).map_err(|source| self.section.error(source))?;
-        if level > 0 {
-            self.section.touch_part_and_count(links)?;
-        }
-        Ok(links)
+        self.section.touch(self.upper_offsets(node))?;
+        let links = self.view.unchecked_links(level, node).map_err(|source| self.section.error(source))?;
+        self.section.touch_part_and_count(links)
     }
 
     /// The graph as the search of `ann` walks it; ask [`GraphWalk::finish`] afterwards.
     #[must_use]
     pub fn walk(&self) -> GraphWalk<'a> {
-        GraphWalk { graph: *self, damage: RefCell::new(None) }
+        GraphWalk { graph: *self, whole: self.section.is_whole(), damage: RefCell::new(None) }
     }
 
     /// The bytes of a node's list on level 0: a count and `m0` places.
@@ -192,6 +213,8 @@ impl<'a> GraphReader<'a> {
 /// A graph being searched: where it is damaged the links end, and [`finish`](Self::finish) says so.
 pub struct GraphWalk<'a> {
     graph: GraphReader<'a>,
+    /// Nothing has to be made sure of any more.
+    whole: bool,
     damage: RefCell<Option<IndexError>>,
 }
 
@@ -218,10 +241,27 @@ impl Links for GraphWalk<'_> {
         self.graph.max_level() as usize
     }
 
+    #[inline]
     fn links(&self, level: usize, node: u32) -> &[u32] {
-        self.graph.links(level as u32, node).unwrap_or_else(|error| {
+        // The search refuses links to no node itself.
+        let links = if self.whole {
+            self.graph
+                .view
+                .unchecked_links(level as u32, node)
+                .map_err(|source| self.graph.section.error(source))
+        } else {
+            self.graph.links(level as u32, node)
+        };
+        links.unwrap_or_else(|error| {
             self.damage.borrow_mut().get_or_insert(error);
             &[]
         })
+    }
+
+    #[inline]
+    fn announce(&self, level: usize, node: u32) {
+        if level == 0 {
+            prefetch(self.graph.view.level0_place(node));
+        }
     }
 }

@@ -13,12 +13,12 @@ pub struct ListsReader<'a> {
 }
 
 impl SegmentReader {
-    /// The inverted lists; `None` unless the index stores residual codes.
+    /// The inverted lists; `None` unless the segment holds residual codes.
     ///
     /// # Errors
     /// [`IndexError::Format`] if the head is damaged.
     pub fn lists(&self) -> Result<Option<ListsReader<'_>>, IndexError> {
-        if self.settings.token_storage.code_width().is_none() {
+        if !self.is_coded() {
             return Ok(None);
         }
         let section = self.require(SectionKind::InvertedLists)?;

@@ -89,7 +89,7 @@ impl SegmentReader {
     /// Every section that the settings ask for has to be there.
     fn check_sections(&self) -> Result<(), IndexError> {
         let settings = &self.settings;
-        let residual = settings.token_storage.code_width().is_some();
+        let residual = self.is_coded();
         let tokens = settings.token_storage != TokenStorage::None;
         let needed = [
             (SectionKind::TokenOffsets, tokens),
@@ -110,10 +110,36 @@ impl SegmentReader {
             .try_for_each(|(kind, _)| self.require(kind).map(drop))
     }
 
+    /// Whether token vectors are residual codes. In an index of residual codes, small segments hold them in half
+    /// precision until they are merged.
+    #[must_use]
+    pub fn is_coded(&self) -> bool {
+        let residual = self.settings.token_storage.code_width().is_some();
+        residual && self.section(SectionKind::RawTokens).is_none()
+    }
+
+    /// Whether its token vectors are to become codes when it is merged.
+    pub(super) fn awaits_coding(&self) -> bool {
+        self.settings.token_storage.code_width().is_some() && !self.is_coded()
+    }
+
     /// The number in the file's name.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Whether the file is mapped, rather than read into memory.
+    #[must_use]
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.file, FileBytes::Mapped(_))
+    }
+
+    /// The version of the format that the file is written in.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        // The file was opened, so there is a whole head, with the version where every version has it.
+        u16::from_le_bytes([self.file[8], self.file[9]])
     }
 
     /// The checksum that stands for the whole file.

@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 
 use super::checked::{OffsetTable, Section};
 use super::{IndexError, SegmentReader};
-use crate::format::{ContentHashesView, ExternalIdsView, SectionKind, StoredDocument, StoredFieldsView};
+use crate::format::{
+    ContentHashesView, ExternalIdsView, SectionKind, StoredBlock, StoredDocument, StoredFieldsView,
+};
 
 /// External ids whose bytes are made sure of one by one, so that a search in millions reads a few pages.
 struct Ids<'a> {
@@ -106,9 +108,30 @@ impl SegmentReader {
         if !self.settings.store_documents {
             return Ok(());
         }
+        self.each_stored(
+            |_| true,
+            |number, document| {
+                each(number, document);
+                Ok(())
+            },
+        )
+    }
+
+    /// Hands over the stored documents for which `wanted` holds, in order, decompressing each block once.
+    pub(in crate::index) fn each_stored(
+        &self,
+        wanted: impl Fn(u32) -> bool,
+        mut each: impl FnMut(u32, StoredDocument) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
         let section = self.require(SectionKind::StoredFields)?;
         let stored = Stored::new(self, section)?;
-        (0..stored.view.blocks()).try_for_each(|block| stored.for_each(block, &mut each))
+        for number in 0..stored.view.blocks() {
+            let block = stored.block(number)?;
+            for document in block.documents().filter(|&document| wanted(document)) {
+                each(document, block.get(document).map_err(|source| section.error(source))?)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -144,24 +167,14 @@ impl<'a> Stored<'a> {
     fn get(&self, document: u32) -> Result<StoredDocument, IndexError> {
         let error = |source| self.section.error(source);
         let block = self.view.block_of(document).map_err(error)?;
-        self.touch(block)?;
-        self.view.block(block).and_then(|block| block.get(document)).map_err(error)
+        self.block(block)?.get(document).map_err(error)
     }
 
-    fn for_each(&self, block: u32, each: &mut impl FnMut(u32, StoredDocument)) -> Result<(), IndexError> {
-        self.touch(block)?;
-        let error = |source| self.section.error(source);
-        let block = self.view.block(block).map_err(error)?;
-        block.documents().try_for_each(|document| {
-            each(document, block.get(document).map_err(error)?);
-            Ok(())
-        })
-    }
-
-    fn touch(&self, block: u32) -> Result<(), IndexError> {
+    fn block(&self, block: u32) -> Result<StoredBlock, IndexError> {
         let last = block + 1 == self.view.blocks();
         let end = if last { self.table } else { self.offset(block + 1) };
-        self.section.touch(self.offset(block)..end)
+        self.section.touch(self.offset(block)..end)?;
+        self.view.block(block).map_err(|source| self.section.error(source))
     }
 
     /// Where a block begins; at most where the table does.

@@ -115,11 +115,14 @@ impl SegmentReader {
         Ok(Rows::new(self)?.range(one(document))?.len())
     }
 
-    /// The residual codes; `None` if the index stores none. Checks the codec at the first call.
+    /// The residual codes; `None` if the segment holds none. Checks the codec at the first call.
     ///
     /// # Errors
     /// [`IndexError::Format`] if the codec or a head is damaged.
     pub fn residual(&self) -> Result<Option<ResidualReader<'_>>, IndexError> {
+        if !self.is_coded() {
+            return Ok(None);
+        }
         let Some(width) = self.settings.token_storage.code_width() else { return Ok(None) };
         let section = self.require(SectionKind::Codec)?;
         section.touch_all()?;
@@ -149,12 +152,12 @@ impl SegmentReader {
         Ok(Some(reader))
     }
 
-    /// The token vectors; `None` if the index stores none, or only codes.
+    /// The token vectors; `None` if the segment holds none, or only codes.
     ///
     /// # Errors
     /// [`IndexError::Format`] if a head is damaged.
     pub fn raw(&self) -> Result<Option<RawReader<'_>>, IndexError> {
-        if !matches!(self.settings.token_storage, TokenStorage::F16 | TokenStorage::F32) {
+        if self.settings.token_storage == TokenStorage::None || self.is_coded() {
             return Ok(None);
         }
         let rows = Rows::new(self)?;

@@ -16,6 +16,9 @@ enum Step {
     Reopen,
     /// Reads the whole index and compares it.
     Read,
+    /// Merges everything, or what is due.
+    Compact(bool),
+    Merge,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -25,6 +28,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Step::Commit),
         1 => Just(Step::Reopen),
         1 => Just(Step::Read),
+        1 => prop::bool::ANY.prop_map(Step::Compact),
+        1 => Just(Step::Merge),
     ];
     prop::collection::vec(step, 0..60)
 }
@@ -47,10 +52,11 @@ fn check(snapshot: &Snapshot, settings: &IndexSettings, model: &Model) {
     }
 }
 
-fn live(steps: &[Step], memory_budget_bytes: usize) {
+fn live(steps: &[Step], memory_budget_bytes: usize, mode: MergeMode) {
     let settings = settings(TokenStorage::F32, DenseStorage::F32);
     let (directory, mut index) = memory_index(&settings);
-    let options = WriterOptions { memory_budget_bytes, ..small_writer() };
+    let merge = MergePolicy { mode, segments_per_tier: 2, ..MergePolicy::default() };
+    let options = WriterOptions { memory_budget_bytes, merge, ..small_writer() };
     let mut writer = Some(index.writer(options.clone()).unwrap());
     let (mut committed, mut current) = (Model::new(), Model::new());
     for step in steps {
@@ -79,6 +85,18 @@ fn live(steps: &[Step], memory_budget_bytes: usize) {
                 writer = Some(index.writer(options.clone()).unwrap());
                 current.clone_from(&committed);
             }
+            Step::Compact(full) => {
+                let options = CompactOptions { full: *full, ..CompactOptions::default() };
+                let info = open_writer.compact(&options, &mut |_| {}).unwrap();
+                committed.clone_from(&current);
+                let snapshot = index.snapshot();
+                assert!(!full || (info.segments.1 <= 1 && snapshot.bound() as usize == current.len()));
+                assert_eq!(snapshot.documents(), current.len() as u64);
+            }
+            Step::Merge => {
+                open_writer.merge_once(u64::MAX).unwrap();
+                committed.clone_from(&current);
+            }
             Step::Read => check(&index.snapshot(), &settings, &committed),
         }
         assert_eq!(writer.as_ref().unwrap().documents(), current.len() as u64);
@@ -90,11 +108,15 @@ fn live(steps: &[Step], memory_budget_bytes: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_index_is_a_map_of_documents(steps in steps(), budget in prop_oneof![Just(1), Just(2000), Just(1 << 20)]) {
-        live(&steps, budget);
+    fn an_index_is_a_map_of_documents(
+        steps in steps(),
+        budget in prop_oneof![Just(1), Just(2000), Just(1 << 20)],
+        mode in prop_oneof![Just(MergeMode::Manual), Just(MergeMode::OnCommit), Just(MergeMode::Background)],
+    ) {
+        live(&steps, budget, mode);
     }
 }
 

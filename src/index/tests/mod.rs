@@ -4,9 +4,13 @@ mod crash;
 mod damage;
 mod determinism;
 mod faulty;
+mod isolation;
 mod life;
+mod merging;
+mod pinning;
 mod pooling;
 mod refusals;
+mod repairing;
 mod scale;
 mod storages;
 
@@ -45,7 +49,12 @@ fn model() -> ModelIdentity {
 }
 
 fn small_writer() -> WriterOptions {
-    WriterOptions { threads: 1, ..WriterOptions::default() }
+    WriterOptions {
+        threads: 1,
+        code_from_tokens: 0,
+        merge: MergePolicy::manual(),
+        ..WriterOptions::default()
+    }
 }
 
 /// A document made of its id and version alone.

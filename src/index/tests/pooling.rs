@@ -81,9 +81,9 @@ fn pooled_codes_are_the_same_bytes_on_any_number_of_threads() {
 #[test]
 fn a_commit_that_is_tried_again_pools_once() {
     let settings = settings(TokenStorage::F32, DenseStorage::None);
-    let mut buffer = super::super::buffer::Buffer::new(&settings);
+    let mut buffer = buffer::Buffer::new(&settings);
     let options = PoolingOptions::with_factor(2);
-    let counts = |buffer: &super::super::buffer::Buffer| {
+    let counts = |buffer: &buffer::Buffer| {
         let starts = std::iter::once(&0).chain(&buffer.ends);
         starts.zip(&buffer.ends).map(|(start, end)| end - start).collect::<Vec<_>>()
     };

@@ -10,6 +10,7 @@ mod avx2;
 mod avx512;
 mod expand;
 mod finish;
+pub(super) mod gather;
 pub mod peak;
 mod tile;
 mod tokens;
@@ -59,12 +60,6 @@ fn prefetch(at: *const u8) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: SSE is part of x86-64; a prefetch never faults.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
-}
-
-/// Asks for every cache line of `data`.
-pub(super) fn prefetch_all<T>(data: &[T]) {
-    let start = data.as_ptr().cast::<u8>();
-    (0..size_of_val(data)).step_by(64).for_each(|at| prefetch(start.wrapping_add(at)));
 }
 
 /// The first row from `from` with a score above its bar. `None` if `isa` is plain Rust.

@@ -39,6 +39,39 @@ impl Drop for Graceful {
     }
 }
 
+/// While this lives, a signal also stops the library's own long work.
+pub struct Watch {
+    done: std::sync::Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Watch {
+    /// Passes the first signal on to `token`.
+    pub fn begin(token: lateen::index::CancelToken) -> Self {
+        let done = std::sync::Arc::new(AtomicBool::new(false));
+        let watched = done.clone();
+        let thread = std::thread::spawn(move || {
+            while !watched.load(Ordering::SeqCst) {
+                if requested() {
+                    token.cancel();
+                    return;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        });
+        Self { done, thread: Some(thread) }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// Whether the user wants the work to stop.
 pub fn requested() -> bool {
     SIGNALS.load(Ordering::SeqCst) > 0

@@ -17,6 +17,13 @@ pub fn cargo() -> Command {
     command
 }
 
+/// The triple of this machine, as cargo names it.
+pub fn host() -> anyhow::Result<String> {
+    let told = read(Command::new("rustc").arg("-vV"))?;
+    let triple = told.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
+    Ok(triple.to_owned())
+}
+
 /// Says on standard error what is being done.
 pub fn say(text: impl std::fmt::Display) {
     eprintln!("xtask: {text}");

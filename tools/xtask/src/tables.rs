@@ -78,10 +78,39 @@ fn table(record: &Value) -> anyhow::Result<String> {
             text("cpu"),
             text("commit")
         ),
+        "lifecycle" => format!(
+            "{}\n{}\n*Latency: {} documents of {} tokens, {} changes of each kind, each with its commit; {}, {}, commit {}.*\n",
+            rows(&record["history"], HISTORY),
+            rows(&record["latency"], LATENCY),
+            number("documents"),
+            number("tokens"),
+            number("changes"),
+            text("cpu"),
+            text("kernel"),
+            text("commit"),
+        ),
         "quality" => rows(&record["rows"], QUALITY),
         "recall" => {
             format!("{}\n*{}, commit {}.*\n", rows(&record["rows"], RECALL), text("kernel"), text("commit"))
         }
+        "codecs" => format!(
+            "{}\n*{}, {} documents, {} tokens of {} dimensions, {} queries; {}, commit {}.*\n",
+            rows(&own_codecs(record), CODECS),
+            text("collection"),
+            number("documents"),
+            number("tokens"),
+            number("dim"),
+            number("queries"),
+            text("cpu"),
+            text("commit"),
+        ),
+        "build" => format!(
+            "{}\n*{} threads; {}, commit {}.*\n",
+            rows(&Value::Array(vec![record.clone()]), BUILD),
+            number("threads"),
+            text("cpu"),
+            text("commit")
+        ),
         "kernel" => format!(
             "{}\n*32 query tokens × 1,000 documents × 300 tokens (codes: 180), 128 dimensions, one thread; {}, commit {}.*\n",
             rows(&best_kernels(record), KERNEL),
@@ -132,6 +161,23 @@ const ENCODE: &[Column] = &[
     ("documents/s", "documents_per_second", 0),
     ("token vectors/s", "rows_per_second", 0),
 ];
+const HISTORY: &[Column] = &[
+    ("codes", "storage", 0),
+    ("index", "index", 0),
+    ("commits", "commits", 0),
+    ("segments", "segments", 0),
+    ("nDCG@10", "ndcg@10", 4),
+    ("recall@10 of exact float", "recall@10", 4),
+    ("bytes/token", "bytes_per_token", 1),
+    ("ms p50", "ms_p50", 2),
+];
+const LATENCY: &[Column] = &[
+    ("one document", "operation", 0),
+    ("merging", "merging", 0),
+    ("ms p50", "ms_p50", 1),
+    ("ms p99", "ms_p99", 1),
+    ("ms max", "ms_max", 1),
+];
 const QUALITY: &[Column] = &[
     ("system", "system", 0),
     ("collection", "collection", 0),
@@ -139,12 +185,38 @@ const QUALITY: &[Column] = &[
     ("Recall@100", "recall@100", 4),
     ("command", "command", 0),
 ];
+const CODECS: &[Column] = &[
+    ("tokens as", "codec", 0),
+    ("bytes/token", "bytes_per_token", 1),
+    ("recall@10", "recall@10", 3),
+    ("recall@100", "recall@100", 3),
+    ("nDCG@10", "ndcg@10", 4),
+];
+const BUILD: &[Column] = &[
+    ("documents", "documents", 0),
+    ("tokens", "tokens_encoded", 0),
+    ("as f16, MiB", "vectors_f16_mib", 0),
+    ("budget, MiB", "budget_mib", 0),
+    ("own memory at most, MiB", "own_memory_peak_mib", 0),
+    ("segments", "segments", 0),
+    ("seconds", "seconds", 1),
+];
 const KERNEL: &[Column] = &[
     ("kernel", "kernel", 0),
     ("instruction set", "isa", 0),
     ("Gop/s", "gop_per_second", 0),
     ("of the core's peak, %", "percent", 0),
 ];
+
+/// What an index can store, without the codecs that it is compared with.
+fn own_codecs(record: &Value) -> Value {
+    let rows = record["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let own = |row: &&Value| {
+        let codec = row["codec"].as_str().unwrap_or_default();
+        codec == "f32" || codec.starts_with("Lateen") && !codec.contains("without")
+    };
+    Value::Array(rows.iter().filter(own).cloned().collect())
+}
 
 /// The MaxSim kernels on the best instruction set.
 fn best_kernels(record: &Value) -> Value {

@@ -2,7 +2,7 @@ use crate::exit::Outcome;
 use crate::output::{BOLD, Output};
 use crate::size;
 use clap::Args;
-use lateen::index::Index;
+use lateen::index::{Index, SegmentStats};
 use lateen::search::TuningState;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,23 @@ struct Body<'a> {
     bytes_per_token: Option<f64>,
     segments: u64,
     tuning: &'static str,
+    deleted_share: f64,
+    uncoded_tokens: u64,
+    drift: Option<f64>,
+    each_segment: Vec<Each>,
     sections: Vec<Section>,
+}
+
+#[derive(Serialize)]
+struct Each {
+    number: u64,
+    documents: u32,
+    deleted: u32,
+    tokens: u64,
+    bytes: u64,
+    coded: bool,
+    residual: Option<f64>,
+    drift: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -49,6 +65,10 @@ impl Stats {
             bytes_per_token: (stats.tokens > 0).then(|| stats.bytes as f64 / stats.tokens as f64),
             segments: stats.segments.len() as u64,
             tuning: tuning_state(TuningState::of(&index.snapshot())),
+            deleted_share: stats.deleted as f64 / ((stats.documents + stats.deleted).max(1)) as f64,
+            uncoded_tokens: stats.uncoded_tokens,
+            drift: stats.drift,
+            each_segment: stats.segments.iter().map(Each::of).collect(),
             sections: stats
                 .sections
                 .iter()
@@ -84,15 +104,40 @@ fn recall_words(state: &str) -> String {
     }
 }
 
+impl Each {
+    fn of(stats: &SegmentStats) -> Self {
+        Self {
+            number: stats.number,
+            documents: stats.documents,
+            deleted: stats.deleted,
+            tokens: stats.tokens,
+            bytes: stats.bytes,
+            coded: stats.coded,
+            residual: stats.residual,
+            drift: stats.drift,
+        }
+    }
+}
+
 impl Body<'_> {
     fn write(&self, output: &mut Output) -> anyhow::Result<()> {
         output.line(output.paint(BOLD, self.index.display()))?;
         let deleted = match self.deleted {
             0 => String::new(),
-            count => format!(" ({} deleted, not yet compacted)", size::grouped(count)),
+            count => {
+                let share = 100.0 * self.deleted_share;
+                format!(" ({} deleted, {share:.1} % of all, not yet compacted)", size::grouped(count))
+            }
         };
         output.line(format_args!("documents   {}{deleted}", size::grouped(self.documents)))?;
-        output.line(format_args!("tokens      {}", size::grouped(self.tokens)))?;
+        let uncoded = match self.uncoded_tokens {
+            0 => String::new(),
+            count => format!(" ({} recent ones not yet coded)", size::grouped(count)),
+        };
+        output.line(format_args!("tokens      {}{uncoded}", size::grouped(self.tokens)))?;
+        if let Some(drift) = self.drift {
+            output.line(format_args!("drift       {drift:+.3}"))?;
+        }
         let each = self.bytes_per_token.map_or_else(String::new, |each| format!(", {each:.1} B a token"));
         output.line(format_args!("size        {}{each}", size::bytes(self.bytes)))?;
         output.line(format_args!("segments    {}", size::grouped(self.segments)))?;

@@ -92,3 +92,48 @@ fn ctrl_c_commits_what_is_complete() {
     assert!(told.contains("stopping") && told.contains("stopped"), "{told}");
     resumes(&space);
 }
+
+/// Twenty times in a row at any moment, also before there is an index, and after the work is done.
+#[test]
+fn ctrl_c_at_any_moment_loses_nothing_committed() {
+    let space = Workspace::new();
+    let mut lines = String::new();
+    for at in 0..DOCUMENTS {
+        writeln!(lines, "{{\"_id\": \"d{at}\", \"text\": \"number {at} of a long list of rivers\"}}")
+            .unwrap();
+    }
+    space.write("docs.jsonl", lines);
+    let (mut kept, mut seed, mut codes) = (0, 17_u64, Vec::new());
+    for _ in 0..20 {
+        let child = Command::new(assert_cmd::cargo::cargo_bin("lateen"))
+            .current_dir(space.path("."))
+            .args(["index", "docs.jsonl", "--out", "ix", "--commit-every", "128", "--threads", "1"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        std::thread::sleep(Duration::from_millis((seed >> 33) % 300));
+        // It may have ended already.
+        let _ = Command::new("kill").args(["-INT", &child.id().to_string()]).stderr(Stdio::null()).status();
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        // None: the signal came before there was anything to finish.
+        assert!(matches!(output.status.code(), Some(0 | 130) | None), "{:?}: {told}", output.status);
+        assert!(!told.contains("panicked"), "{told}");
+        codes.push(output.status.code());
+        if space.path("ix").is_dir() && space.run(&["verify", "ix"]).code == 0 {
+            let now = count(&space);
+            assert!(now >= kept, "{now} documents after {kept}");
+            kept = now;
+        } else {
+            assert_eq!(kept, 0, "an index is gone");
+        }
+    }
+    assert!(codes.contains(&Some(130)), "{codes:?}");
+    let report = space.run(&["index", "docs.jsonl", "--out", "ix", "--json"]).ok().documents();
+    assert_eq!(report[0]["documents"], DOCUMENTS as u64);
+    assert_eq!(report[0]["unchanged"], kept, "finished work was done again");
+    space.run(&["verify", "ix", "--full"]).ok();
+}

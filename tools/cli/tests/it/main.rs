@@ -5,9 +5,11 @@
 mod bad_input;
 mod evaluation;
 mod interruption;
+mod lifecycle;
 mod models;
 mod onnx;
 mod recall;
 mod schema;
+mod secrets;
 mod session;
 mod workspace;

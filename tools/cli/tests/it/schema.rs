@@ -72,6 +72,13 @@ fn documents_are_as_documented() {
     check(&space.run(&["model", "inspect", "bundled", "--json"]), "model");
     check(&space.run(&["runtime", "status", "--json"]), "runtimes");
     check(&space.run(&["delete", "ix", "moon", "--json"]), "delete");
+    check(&space.run(&["stats", "ix", "--json"]), "stats");
+    check(&space.run(&["compact", "ix", "--json"]), "compact");
+    check(&space.run(&["backup", "ix", "copy", "--json"]), "backup");
+    check(&space.run(&["repair", "ix", "--json"]), "repair");
+    check(&space.run(&["export", "ix", "--out", "ix.jsonl", "--json"]), "export");
+    check(&space.run(&["import", "ix.jsonl", "--out", "again", "--json"]), "import");
+    check(&space.run(&["upgrade", "ix", "--json"]), "upgrade");
     check(&space.run(&["stats", "nowhere", "--json"]), "error");
     space.write("qrels", "q 0 a 1\n");
     space.write("run", "q Q0 a 1 0.9 x\n");

@@ -1,22 +1,28 @@
 //! The one writer: documents in, segments and commits out.
 
+mod background;
+mod commit;
+mod compact;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use roaring::RoaringBitmap;
 
+use self::background::Background;
+pub(super) use self::commit::{publish_manifest, publish_tombstones};
+pub use self::compact::{CompactInfo, CompactOptions};
 use super::buffer::Buffer;
 use super::build::{SegmentOptions, build_segment};
+use super::content::{Content, Keep};
 use super::directory::LockGuard;
 use super::document::check_id;
-use super::publish::{publish_bytes, sync_names};
 use super::snapshot::{Snapshot, generations, newest_generation, read_manifest};
 use super::{
-    IndexError, NewDocument, SegmentReader, Shared, WriterOptions, directory::Directory, file_name, garbage,
-    lock,
+    CancelToken, IndexError, NewDocument, SegmentReader, Shared, WriterOptions, directory::Directory, lock,
 };
-use crate::format::{FileName, IndexSettings, Manifest, SegmentRecord, TombstoneRecord, Tombstones, Tuning};
+use crate::format::{FileName, IndexSettings, Manifest, SegmentRecord, Tuning};
 
 /// What a commit made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,17 +36,24 @@ pub struct CommitInfo {
     pub tokens: u64,
     /// Segments.
     pub segments: usize,
+    /// Merges that were done with this commit.
+    pub merges: usize,
+    /// Why a merge that was due could not be done. The commit stands; the merge is tried again by the next one.
+    pub merge_failure: Option<String>,
 }
 
 /// Adds and deletes documents; what it did becomes visible at [`Writer::commit`], all at once.
 ///
 /// Dropped without a commit, it leaves the last commit as it was. While it lives no other writer can be
 /// opened.
+///
+/// Segments are merged by [`WriterOptions::merge`], so that an index stays as good and as small as if it had been built
+/// at once, whatever was added and deleted.
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
     options: WriterOptions,
-    pool: ThreadPool,
+    pool: Arc<ThreadPool>,
     /// The newest commit.
     committed: Manifest,
     /// The one before, whose files are kept for readers that are about to open them.
@@ -58,6 +71,11 @@ pub struct Writer {
     changed: bool,
     /// What could not be synced.
     poisoned: Option<PathBuf>,
+    cancel: CancelToken,
+    /// The merge at work on another thread.
+    background: Option<Background>,
+    /// Why the last merge failed.
+    merge_failure: Option<String>,
     _lock: Box<dyn LockGuard>,
 }
 
@@ -113,13 +131,16 @@ impl Writer {
             tuning: committed.tuning.clone(),
             changed: false,
             poisoned: None,
+            cancel: CancelToken::default(),
+            background: None,
+            merge_failure: None,
             committed,
             options,
-            pool,
+            pool: Arc::new(pool),
             shared,
             _lock: guard,
         };
-        writer.collect_garbage();
+        writer.collect_garbage(true);
         Ok(writer)
     }
 
@@ -208,72 +229,45 @@ impl Writer {
         Ok(())
     }
 
+    /// Deletes the documents of these ids; returns how many there were.
+    ///
+    /// # Errors
+    /// As [`Writer::delete`]; those before the one that failed are deleted.
+    pub fn delete_all<'i>(&mut self, ids: impl IntoIterator<Item = &'i str>) -> Result<u64, IndexError> {
+        ids.into_iter().try_fold(0, |count, id| Ok(count + u64::from(self.delete(id)?)))
+    }
+
     /// Makes everything since the last commit durable and visible, all or nothing.
     ///
-    /// When this returns, the commit survives a power cut. Nothing changed: nothing is written.
+    /// When this returns, the commit survives a power cut. Nothing changed: nothing is written. Afterwards
+    /// segments are merged, as [`WriterOptions::merge`] says; what a merge runs into is in
+    /// [`CommitInfo::merge_failure`] and does not touch the commit.
     ///
     /// # Errors
     /// [`IndexError::Io`]: the last commit stands, the changes are still in the writer, and `commit` may be
     /// tried again. [`IndexError::SyncFailed`]: the last commit or this one stands, and the writer is unusable.
     pub fn commit(&mut self) -> Result<CommitInfo, IndexError> {
-        self.check_usable()?;
-        self.flush()?;
-        if self.changed {
-            let result = self.write_commit();
-            self.note_sync(result)?;
-            self.collect_garbage();
-        }
-        Ok(CommitInfo {
+        self.take_background()?;
+        self.commit_changes()?;
+        let merges = self.merge_after_commit();
+        Ok(CommitInfo { merges, merge_failure: self.merge_failure.take(), ..self.info() })
+    }
+
+    /// Stops merges from another thread; commits are not stopped.
+    #[must_use]
+    pub fn cancel_token(&self) -> CancelToken {
+        self.cancel.clone()
+    }
+
+    fn info(&self) -> CommitInfo {
+        CommitInfo {
             generation: self.committed.generation,
             documents: self.documents(),
             tokens: self.committed.segments.iter().map(|segment| segment.tokens).sum(),
             segments: self.committed.segments.len(),
-        })
-    }
-
-    fn write_commit(&mut self) -> Result<(), IndexError> {
-        let shared = Arc::clone(&self.shared);
-        let directory = &*shared.directory;
-        self.segments.retain(|segment| segment.live() > 0);
-        for at in 0..self.segments.len() {
-            if self.segments[at].dirty {
-                self.write_tombstones(at)?;
-            }
+            merges: 0,
+            merge_failure: None,
         }
-        sync_names(directory)?;
-        self.tried_generation = count_up(self.tried_generation)?;
-        let manifest = Manifest {
-            generation: self.tried_generation,
-            next_number: self.next_number,
-            segments: self.segments.iter().map(|segment| segment.record).collect(),
-            tuning: self.tuning.clone(),
-            ..self.committed.clone()
-        };
-        publish_manifest(directory, &manifest)?;
-        self.previous = Some(std::mem::replace(&mut self.committed, manifest.clone()));
-        self.changed = false;
-        let parts = self.segments.iter().map(|part| (Arc::clone(&part.reader), Arc::clone(&part.deleted)));
-        self.shared.install(Arc::new(Snapshot::assemble(manifest, parts)?));
-        Ok(())
-    }
-
-    fn write_tombstones(&mut self, at: usize) -> Result<(), IndexError> {
-        let number = self.take_number()?;
-        let segment = &mut self.segments[at];
-        let name = file_name(FileName::Tombstones(number));
-        let tombstones = Tombstones {
-            segment: segment.record.number,
-            documents: segment.record.documents,
-            deleted: (*segment.deleted).clone(),
-        };
-        let format = |source| IndexError::Format { file: self.shared.directory.path().join(&name), source };
-        let bytes = tombstones.encode().map_err(format)?;
-        let checksum = Tombstones::identity(&bytes).map_err(format)?;
-        publish_bytes(&*self.shared.directory, &name, &bytes)?;
-        let deleted = segment.deleted.len() as u32;
-        segment.record.tombstones = Some(TombstoneRecord { number, deleted, checksum });
-        segment.dirty = false;
-        Ok(())
     }
 
     /// Makes a segment of the buffered documents; its name is durable at the next commit.
@@ -294,12 +288,39 @@ impl Writer {
 
     fn write_segment(&self, number: u64) -> Result<Working, IndexError> {
         let settings = &self.committed.settings;
-        let options = SegmentOptions { number, settings, writer: &self.options };
-        let directory = &*self.shared.directory;
-        let record = self.pool.install(|| build_segment(directory, &self.buffer, options))?;
-        let mode = self.shared.options.read_mode;
-        let reader = Arc::new(SegmentReader::open(directory, &record, settings, mode)?);
+        let cancel = CancelToken::default();
+        let options = SegmentOptions { number, settings, writer: &self.options, cancel: &cancel };
+        let keep = self.keep_flushed()?;
+        let record = self.pool.install(|| {
+            let content = Content::of_buffer(&self.buffer, settings, &self.options, keep)?;
+            build_segment(&*self.shared.directory, &content, options)
+        })?;
+        self.open_segment(record)
+    }
+
+    fn open_segment(&self, record: SegmentRecord) -> Result<Working, IndexError> {
+        let (directory, mode) = (&*self.shared.directory, self.shared.options.read_mode);
+        let reader = Arc::new(SegmentReader::open(directory, &record, &self.committed.settings, mode)?);
         Ok(Working { record, reader, deleted: Arc::default(), dirty: false })
+    }
+
+    /// Whether the buffered rows are many enough for a codec.
+    fn keep_flushed(&self) -> Result<Keep, IndexError> {
+        let enough = match self.segments.is_empty() {
+            true => self.options.code_from_tokens / 16,
+            false => self.options.code_from_tokens,
+        };
+        let rows = self.buffer.ends.last().copied().unwrap_or(0) as usize;
+        if rows < enough { Ok(Keep::Raw) } else { Ok(Keep::Coded { levels: self.levels()? }) }
+    }
+
+    /// The levels of the codes that the index has: those of its largest coded segment.
+    fn levels(&self) -> Result<Option<[i8; 16]>, IndexError> {
+        let coded = self.segments.iter().filter(|segment| segment.reader.is_coded());
+        let Some(largest) = coded.max_by_key(|segment| segment.record.tokens) else {
+            return Ok(None);
+        };
+        Ok(largest.reader.residual()?.map(|residual| residual.codec().levels))
     }
 
     fn locate(&self, id: &str) -> Result<Option<Place>, IndexError> {
@@ -358,34 +379,6 @@ impl Writer {
         }
         result
     }
-
-    /// Removes what no kept manifest names. A file that cannot be removed stays until the next time.
-    fn collect_garbage(&mut self) {
-        let directory = &*self.shared.directory;
-        let kept: Vec<&Manifest> = std::iter::once(&self.committed).chain(&self.previous).collect();
-        let removable = match directory.names() {
-            Ok(names) => garbage::removable(&names, &kept),
-            Err(error) => {
-                tracing::warn!(directory = %directory.path().display(), %error, "old files stay: no list of files");
-                return;
-            }
-        };
-        for name in removable {
-            if let Err(error) = directory.remove(&name) {
-                tracing::warn!(file = %directory.path().join(&name).display(), %error, "an old file stays");
-            }
-        }
-    }
-}
-
-/// `manifest → sync → rename → sync the directory`; what it names must be durable already.
-pub(super) fn publish_manifest(directory: &dyn Directory, manifest: &Manifest) -> Result<(), IndexError> {
-    let name = file_name(FileName::Manifest(manifest.generation));
-    let bytes = manifest
-        .encode()
-        .map_err(|source| IndexError::Format { file: directory.path().join(&name), source })?;
-    publish_bytes(directory, &name, &bytes)?;
-    sync_names(directory)
 }
 
 /// Only a forged file can come near the end of these numbers.
@@ -423,7 +416,7 @@ fn previous_manifest(directory: &dyn Directory, names: &[String], generation: u6
 }
 
 /// Above every number in use, also by files that a crashed writer left.
-fn next_number(names: &[String], manifest: &Manifest) -> u64 {
+pub(super) fn next_number(names: &[String], manifest: &Manifest) -> u64 {
     let used = names.iter().filter_map(|name| {
         let name = name.strip_suffix(super::publish::TMP_SUFFIX).unwrap_or(name);
         match FileName::parse(name) {
