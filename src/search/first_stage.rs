@@ -101,7 +101,8 @@ const BELOW_BOUND: f32 = 0.25;
 
 fn finish(mut kept: Vec<Key>, nprobe: usize) -> Probes {
     if kept.len() > nprobe {
-        shrink(&mut kept, nprobe.saturating_add(1).min(kept.len()));
+        let keep = nprobe.saturating_add(1).min(kept.len());
+        shrink(&mut kept, keep);
     }
     kept.sort_unstable_by(|a, b| b.cmp(a));
     let mut lists: Vec<(f32, u32)> = kept.iter().map(|key| (key.score(), key.centroid())).collect();
