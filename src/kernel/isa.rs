@@ -118,14 +118,6 @@ impl Isa {
         }
     }
 
-    /// Whether a register holds 16 numbers, so that 8 query rows are worth taking with two tokens at a time.
-    pub(super) fn pairs_tokens(self) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        return matches!(self.0, Kind::Avx512 | Kind::Avx512Vnni { .. });
-        #[cfg(not(target_arch = "x86_64"))]
-        false
-    }
-
     /// Whether the kernels take groups of four bytes, not of two 16-bit integers.
     pub(super) fn has_vnni(self) -> bool {
         #[cfg(target_arch = "x86_64")]

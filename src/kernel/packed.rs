@@ -1,6 +1,5 @@
 //! A query as the kernels read it.
 
-use super::isa::Isa;
 use crate::types::TokenMatrix;
 
 /// One vector of 16 dwords, on a cache line of its own.
@@ -17,8 +16,6 @@ pub(super) struct Packed {
     pub(super) rows: usize,
     pub(super) groups: usize,
     pub(super) width: usize,
-    /// The last vector holds at most 8 rows, and holds them twice, for two tokens at a time.
-    paired: bool,
     lanes: Vec<Lanes>,
     start: Vec<Lanes>,
 }
@@ -36,7 +33,7 @@ impl Packed {
                 }
             }
         }
-        Self { rows, groups, width, paired: false, lanes, start: vec![Lanes([0; 16]); vectors] }
+        Self { rows, groups, width, lanes, start: vec![Lanes([0; 16]); vectors] }
     }
 
     /// Lets the sums of each row start at `start(row)`.
@@ -45,40 +42,6 @@ impl Packed {
             self.start[row / 16].0[row % 16] = start(row) as u32;
         }
         self
-    }
-
-    /// Holds the rows of the last vector twice if they are at most 8 and `isa` can take two tokens at a time. After
-    /// [`starting`](Self::starting).
-    pub(super) fn pairing(mut self, isa: Isa) -> Self {
-        self.paired = isa.pairs_tokens() && has_narrow_end(self.rows);
-        if self.paired {
-            let (last, groups) = (self.vectors() - 1, self.groups);
-            let block = last / self.width * self.width;
-            let vectors = last - block + 1;
-            let narrow =
-                self.lanes[block * groups..].chunks_exact_mut(vectors).map(|group| &mut group[vectors - 1]);
-            narrow.for_each(twice);
-            twice(&mut self.start[last]);
-        }
-        self
-    }
-
-    /// Whether the block that begins at `vector` and has `vectors` ends with rows that are held twice.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
-    #[inline]
-    pub(super) fn ends_paired(&self, vector: usize, vectors: usize) -> bool {
-        self.paired && vector + vectors == self.vectors()
-    }
-
-    /// Joins the maxima of rows that are held twice.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
-    pub(super) fn join(&self, maxima: &mut [Lanes]) {
-        if let (true, Some(last)) = (self.paired, maxima.last_mut()) {
-            for lane in 0..8 {
-                let (low, high) = (f32::from_bits(last.0[lane]), f32::from_bits(last.0[lane + 8]));
-                last.0[lane] = if high > low { high } else { low }.to_bits();
-            }
-        }
     }
 
     /// What the sums start with: an `i32` per row. Only `vpdpbusd` starts elsewhere than at 0.
@@ -103,17 +66,6 @@ impl Packed {
         let blocks = self.lanes.chunks((self.width * self.groups).max(1));
         blocks.enumerate().map(|(block, lanes)| (block * self.width, lanes))
     }
-}
-
-/// Whether the last vector of so many rows holds at most 8 of them.
-fn has_narrow_end(rows: usize) -> bool {
-    (1..=8).contains(&(rows % 16))
-}
-
-/// Copies the first half to the second.
-fn twice(lanes: &mut Lanes) {
-    let (low, high) = lanes.0.split_at_mut(8);
-    high.copy_from_slice(low);
 }
 
 /// Query rows as `i8`, each with a scale of its own: `q[row][k] ≈ scale[row] · values[row][k]`, `|values| ≤ 127`.
@@ -141,14 +93,10 @@ impl QuantisedRows {
         Self { rows: matrix.rows(), dim: matrix.dim(), values, scales }
     }
 
-    /// The scales in vectors of 16 rows; padding is 0. As [`Packed::pairing`], the last ones twice.
-    pub(super) fn scale_lanes(&self, isa: Isa) -> Vec<Lanes> {
+    /// The scales in vectors of 16 rows; padding is 0.
+    pub(super) fn scale_lanes(&self) -> Vec<Lanes> {
         let lanes = |part: &[f32]| Lanes(std::array::from_fn(|i| part.get(i).map_or(0, |x| x.to_bits())));
-        let mut lanes: Vec<Lanes> = self.scales.chunks(16).map(lanes).collect();
-        if isa.pairs_tokens() && has_narrow_end(self.rows) {
-            lanes.last_mut().into_iter().for_each(twice);
-        }
-        lanes
+        self.scales.chunks(16).map(lanes).collect()
     }
 
     /// `−128 · Σ_k values[row][k]`: takes the bias of unsigned bytes off again.

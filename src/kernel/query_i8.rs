@@ -61,7 +61,7 @@ impl QueryI8 {
             let dword = |row, g| wide_pair(|i| rows.value(row, 2 * g + i));
             Packed::new(count, rows.dim.div_ceil(2), width, dword)
         };
-        Self { isa, dim: rows.dim, packed: packed.pairing(isa), scales: rows.scale_lanes(isa) }
+        Self { isa, dim: rows.dim, packed, scales: rows.scale_lanes() }
     }
 
     /// Scores one document: `rows` = `[tokens, dim]`, row-major, `row_scales` = `[tokens]`.

@@ -104,7 +104,7 @@ impl ResidualQuery {
         scale_table: &[f32; 256],
     ) -> Self {
         let rows = QuantisedRows::new(query);
-        let (dim, scales, block) = (rows.dim, rows.scale_lanes(isa), isa.block_width());
+        let (dim, scales, block) = (rows.dim, rows.scale_lanes(), isa.block_width());
         let order = if isa == Isa::SCALAR { (0..dim).collect() } else { expanded_order(dim, width) };
         let value = |row, position: usize| order.get(position).map_or(0, |&k| rows.value(row, k));
         let mut levels = *levels;
@@ -118,7 +118,6 @@ impl ResidualQuery {
             Packed::new(rows.rows, order.len().div_ceil(2), block, dword)
         };
         let digits = if width == CodeWidth::Ternary { digit_table(&levels, isa) } else { Vec::new() };
-        let packed = packed.pairing(isa);
         Self { isa, dim, width, packed, scales, levels, digits, scale_table: Box::new(*scale_table) }
     }
 

@@ -150,22 +150,6 @@ macro_rules! floats {
             unsafe { _mm256_max_ps(a, b) }
         }
         #[inline(always)]
-        unsafe fn join(_: Self::Query, _: Self::Query) -> Self::Query {
-            unreachable!("registers of 8 lanes take one token at a time")
-        }
-        #[inline(always)]
-        unsafe fn load_two(_: *const f32, _: *const f32) -> __m256 {
-            unreachable!("registers of 8 lanes take one token at a time")
-        }
-        #[inline(always)]
-        unsafe fn splat_two(_: f32, _: f32) -> __m256 {
-            unreachable!("registers of 8 lanes take one token at a time")
-        }
-        #[inline(always)]
-        unsafe fn half_over(_: __m256, _: usize, _: __m256) -> __m256 {
-            unreachable!("registers of 8 lanes take one token at a time")
-        }
-        #[inline(always)]
         unsafe fn any_above(a: __m256, b: __m256) -> bool {
             // SAFETY: the caller's promises.
             unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) != 0 }

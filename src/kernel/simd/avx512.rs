@@ -81,36 +81,6 @@ macro_rules! floats {
             unsafe { _mm512_max_ps(a, b) }
         }
         #[inline(always)]
-        unsafe fn join(low: Self::Query, high: Self::Query) -> Self::Query {
-            // SAFETY: the caller's promises; all types are 64 bytes, of which each pattern is valid.
-            unsafe {
-                let (low, high) =
-                    (transmute::<Self::Query, __m512i>(low), transmute::<Self::Query, __m512i>(high));
-                transmute::<__m512i, Self::Query>(_mm512_mask_blend_epi32(0xff00, low, high))
-            }
-        }
-        #[inline(always)]
-        unsafe fn load_two(low: *const f32, high: *const f32) -> __m512 {
-            // SAFETY: the caller's promises.
-            unsafe {
-                _mm512_insertf32x8::<1>(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high))
-            }
-        }
-        #[inline(always)]
-        unsafe fn splat_two(low: f32, high: f32) -> __m512 {
-            // SAFETY: the caller's promises.
-            unsafe { _mm512_mask_blend_ps(0xff00, _mm512_set1_ps(low), _mm512_set1_ps(high)) }
-        }
-        #[inline(always)]
-        unsafe fn half_over(value: __m512, half: usize, rest: __m512) -> __m512 {
-            // SAFETY: the caller's promises.
-            unsafe {
-                let half =
-                    if half == 0 { value } else { _mm512_shuffle_f32x4::<0b11_10_11_10>(value, value) };
-                _mm512_mask_blend_ps(0xff00, half, rest)
-            }
-        }
-        #[inline(always)]
         unsafe fn any_above(a: __m512, b: __m512) -> bool {
             // SAFETY: the caller's promises.
             unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) != 0 }

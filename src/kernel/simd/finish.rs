@@ -14,49 +14,6 @@ pub(super) trait Finish {
         first: usize,
         sums: &[[U::Floats; V]; T],
     );
-
-    /// Takes the sums of `T` tokens from `first` for the 8 rows of vector `vector`: those of tokens `2p` and `2p + 1` in the halves of
-    /// `pairs[p]`, a last token without partner in both.
-    ///
-    /// # Safety
-    /// As [`finish`](Self::finish); `U` has 16 lanes.
-    unsafe fn finish_pairs<U: Unit, const T: usize>(
-        &mut self,
-        vector: usize,
-        first: usize,
-        pairs: &[U::Floats; T],
-    );
-}
-
-/// The tokens of a pair of a tile of `tokens`.
-#[inline(always)]
-fn pair(p: usize, tokens: usize) -> (usize, usize) {
-    (2 * p, if 2 * p + 1 < tokens { 2 * p + 1 } else { 2 * p })
-}
-
-/// As [`raise`] for a vector whose rows are held twice.
-///
-/// # Safety
-/// As [`Finish::finish_pairs`]; `maxima` has the vector.
-#[inline(always)]
-unsafe fn raise_pairs<U: Unit, const T: usize>(
-    maxima: &mut [Lanes],
-    vector: usize,
-    pairs: &[U::Floats; T],
-    score: impl Fn(usize, U::Floats) -> U::Floats,
-) {
-    let at = maxima[vector].0.as_mut_ptr().cast::<f32>();
-    // SAFETY: a vector is a register of 16 lanes; the processor has `U`'s instructions.
-    unsafe {
-        let mut max = U::load(at);
-        unrolled!(
-            p < T,
-            if 2 * p < T {
-                max = U::max(score(p, pairs[p]), max);
-            }
-        );
-        U::store(at, max);
-    }
 }
 
 /// The address of register `v` of vector `vector`.
@@ -104,17 +61,6 @@ impl Finish for Raise<'_> {
         // SAFETY: the caller's promises.
         unsafe { raise::<U, V, T>(self.0, vector, sums, |_, _, score| score) };
     }
-
-    #[inline(always)]
-    unsafe fn finish_pairs<U: Unit, const T: usize>(
-        &mut self,
-        vector: usize,
-        _: usize,
-        pairs: &[U::Floats; T],
-    ) {
-        // SAFETY: the caller's promises.
-        unsafe { raise_pairs::<U, T>(self.0, vector, pairs, |_, score| score) };
-    }
 }
 
 /// Raises the maxima by `sum · row_scale`.
@@ -136,23 +82,6 @@ impl Finish for RaiseScaled<'_> {
         let score = |t: usize, _, sum| unsafe { U::mul(sum, U::splat(scales[t])) };
         // SAFETY: the caller's promises.
         unsafe { raise::<U, V, T>(self.maxima, vector, sums, score) };
-    }
-
-    #[inline(always)]
-    unsafe fn finish_pairs<U: Unit, const T: usize>(
-        &mut self,
-        vector: usize,
-        first: usize,
-        pairs: &[U::Floats; T],
-    ) {
-        let scales = &self.row_scales[first..first + T];
-        // SAFETY: the caller's promises.
-        let score = |p, sums| unsafe {
-            let (a, b) = pair(p, T);
-            U::mul(sums, U::splat_two(scales[a], scales[b]))
-        };
-        // SAFETY: the caller's promises.
-        unsafe { raise_pairs::<U, T>(self.maxima, vector, pairs, score) };
     }
 }
 
@@ -182,32 +111,6 @@ impl Finish for StoreScaled<'_> {
                 U::store(out.as_mut_ptr().add(v * U::LANES), U::mul(score, scale));
             });
         });
-    }
-
-    #[inline(always)]
-    unsafe fn finish_pairs<U: Unit, const T: usize>(
-        &mut self,
-        vector: usize,
-        first: usize,
-        pairs: &[U::Floats; T],
-    ) {
-        let row_scales = &self.row_scales[first..first + T];
-        unrolled!(
-            p < T,
-            if 2 * p < T {
-                let (a, b) = pair(p, T);
-                // SAFETY: the vector lies in `scales`; the processor has `U`'s instructions.
-                let scores = unsafe {
-                    let score = U::mul(pairs[p], U::splat_two(row_scales[a], row_scales[b]));
-                    U::mul(score, U::load(register::<U>(self.scales, vector, 0)))
-                };
-                for (half, token) in [a, b].into_iter().enumerate() {
-                    let out = &mut self.out[(first + token) * self.stride + vector * 16..][..16];
-                    // SAFETY: `out` is a register of 16 lanes.
-                    unsafe { U::store(out.as_mut_ptr(), U::half_over(scores, half, U::splat(0.0))) };
-                }
-            }
-        );
     }
 }
 
@@ -264,54 +167,6 @@ impl Finish for Residual<'_> {
                         U::store(out.as_mut_ptr().add(v * U::LANES), score(t, v, sums[t][v]))
                     });
                 });
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn finish_pairs<U: Unit, const T: usize>(
-        &mut self,
-        vector: usize,
-        first: usize,
-        pairs: &[U::Floats; T],
-    ) {
-        let token_scales = &self.token_scales[first..first + T];
-        let mut scale_of = [0.0; T];
-        let mut rows = [self.centroids.any(); T];
-        unrolled!(t < T, {
-            scale_of[t] = self.scale_table[usize::from(token_scales[t])];
-            let row = self.centroids.row(first + t);
-            self.damaged |= row.is_none();
-            rows[t] = &row.unwrap_or(rows[t])[vector * 16..][..16];
-        });
-        let scales = self.scales;
-        // SAFETY: the vector lies in `scales` and in each centroid row; the processor has `U`'s instructions.
-        let score = |p: usize, sums: U::Floats| unsafe {
-            let (a, b) = pair(p, T);
-            let scaled = U::mul(sums, U::load(register::<U>(scales, vector, 0)));
-            let centroids = U::load_two(rows[a].as_ptr(), rows[b].as_ptr());
-            U::add(U::mul(scaled, U::splat_two(scale_of[a], scale_of[b])), centroids)
-        };
-        match &mut self.to {
-            // SAFETY: the caller's promises.
-            Destination::Maxima(maxima) => unsafe { raise_pairs::<U, T>(maxima, vector, pairs, score) },
-            Destination::Scores(out) => {
-                let stride = self.centroids.stride;
-                unrolled!(
-                    p < T,
-                    if 2 * p < T {
-                        let (a, b) = pair(p, T);
-                        let scores = score(p, pairs[p]);
-                        for (half, token) in [a, b].into_iter().enumerate() {
-                            let out = &mut out[(first + token) * stride + vector * 16..][..16];
-                            // SAFETY: `out` and a centroid's row are registers of 16 lanes.
-                            unsafe {
-                                let rest = U::load(rows[token].as_ptr());
-                                U::store(out.as_mut_ptr(), U::half_over(scores, half, rest));
-                            }
-                        }
-                    }
-                );
             }
         }
     }

@@ -233,10 +233,7 @@ impl ScaledRows<'_> {
 pub(super) fn maxima_i8(isa: Isa, query: &Packed, rows: ScaledRows<'_>, maxima: &mut [Lanes]) -> bool {
     rows.check(isa, query);
     assert_eq!(maxima.len(), query.vectors());
-    let raise = RaiseScaled { maxima: &mut *maxima, row_scales: rows.row_scales };
-    let done = dispatch(isa, I8Job(query, rows, raise)).is_some();
-    query.join(maxima);
-    done
+    dispatch(isa, I8Job(query, rows, RaiseScaled { maxima, row_scales: rows.row_scales })).is_some()
 }
 
 /// Writes `sum · row_scale · scale` to `out`, `[tokens, stride]`. False if `isa` is plain Rust.
@@ -330,9 +327,7 @@ pub(super) fn maxima_residual(
     maxima: &mut [Lanes],
 ) -> Option<bool> {
     assert_eq!(maxima.len(), query.packed().vectors());
-    let sound = residual(query, centroids, Destination::Maxima(&mut *maxima));
-    query.packed().join(maxima);
-    sound
+    residual(query, centroids, Destination::Maxima(maxima))
 }
 
 pub(super) fn scores_residual(

@@ -38,14 +38,6 @@ pub(super) trait Unit {
     unsafe fn mul(a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// `if a > b { a } else { b }`.
     unsafe fn max(a: Self::Floats, b: Self::Floats) -> Self::Floats;
-    /// The first 8 lanes of `low`, then the first 8 of `high`. Only for units of 16 lanes.
-    unsafe fn join(low: Self::Query, high: Self::Query) -> Self::Query;
-    /// 8 numbers from `low`, then 8 from `high`. Only for units of 16 lanes.
-    unsafe fn load_two(low: *const f32, high: *const f32) -> Self::Floats;
-    /// `low` in the first 8 lanes, `high` in the others. Only for units of 16 lanes.
-    unsafe fn splat_two(low: f32, high: f32) -> Self::Floats;
-    /// The 8 lanes of `half` (0 or 1) of `value`, then the last 8 of `rest`. Only for units of 16 lanes.
-    unsafe fn half_over(value: Self::Floats, half: usize, rest: Self::Floats) -> Self::Floats;
     /// Whether `a > b` in some lane.
     unsafe fn any_above(a: Self::Floats, b: Self::Floats) -> bool;
 }
