@@ -1,7 +1,8 @@
 //! What a history of small changes costs: in quality, bytes and time, against an index built at once.
 //!
 //! ```text
-//! cargo bench --bench lifecycle -- [--encoded DIR] [--qrels FILE] [--documents N] [--json FILE] [--commit REV]
+//! cargo bench --bench lifecycle -- [--encoded DIR] [--qrels FILE] [--queries N] [--documents N]
+//!     [--json FILE] [--commit REV]
 //! ```
 //!
 //! Two parts. *Latency*: an index of `N` documents (100,000) of 32 random tokens of 128 dimensions on the disk of the
@@ -34,8 +35,7 @@ use support::encoded::Encoded;
 const DIM: usize = 128;
 const TOKENS: usize = 32;
 const CHANGES: usize = 300;
-const QUERIES: usize = 300;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse()?;
@@ -46,7 +46,7 @@ fn main() -> anyhow::Result<()> {
     support::print_table(&latency, &["operation", "merging", "ms_p50", "ms_p99", "ms_max"]);
     let mut history = Vec::new();
     if let Some(folder) = &arguments.encoded {
-        history = History::open(folder, arguments.qrels.as_deref())?.run()?;
+        history = History::open(folder, &arguments)?.run()?;
         support::print_table(&history, &HISTORY);
     }
     if let Some(file) = &arguments.json {
@@ -63,6 +63,7 @@ fn main() -> anyhow::Result<()> {
 struct Arguments {
     encoded: Option<PathBuf>,
     qrels: Option<PathBuf>,
+    queries: usize,
     documents: usize,
     json: Option<PathBuf>,
     commit: Option<String>,
@@ -70,13 +71,15 @@ struct Arguments {
 
 impl Arguments {
     fn parse() -> anyhow::Result<Self> {
-        let mut parsed = Self { encoded: None, qrels: None, documents: 100_000, json: None, commit: None };
+        let mut parsed =
+            Self { encoded: None, qrels: None, queries: 300, documents: 100_000, json: None, commit: None };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--encoded" => parsed.encoded = Some(value()?.into()),
                 "--qrels" => parsed.qrels = Some(value()?.into()),
+                "--queries" => parsed.queries = value()?.parse()?,
                 "--documents" => parsed.documents = value()?.parse()?,
                 "--json" => parsed.json = Some(value()?.into()),
                 "--commit" => parsed.commit = Some(value()?),
@@ -179,10 +182,10 @@ struct History {
 }
 
 impl History {
-    fn open(folder: &Path, qrels: Option<&Path>) -> anyhow::Result<Self> {
+    fn open(folder: &Path, arguments: &Arguments) -> anyhow::Result<Self> {
         let mut data = Encoded::open(folder, usize::MAX)?;
-        data.queries.truncate(QUERIES);
-        let qrels = qrels.map(Qrels::open).transpose()?;
+        data.queries.truncate(arguments.queries);
+        let qrels = arguments.qrels.as_deref().map(Qrels::open).transpose()?;
         let mut this = Self { data, qrels, exact: Vec::new() };
         let folder = tempfile::tempdir()?;
         let index = create(&folder.path().join("index"), this.data.dim, TokenStorage::F16)?;
@@ -333,12 +336,15 @@ impl History {
             .sum();
         let stats = index.stats();
         let live = self.data.tokens() as f64;
-        Ok(json!({
+        let row = json!({
             "storage": storage, "index": name, "commits": commits, "segments": stats.segments.len(),
             "ndcg@10": self.ndcg(&found)?, "recall@10": kept as f64 / (10 * found.len()) as f64,
             "bytes_per_token": stats.bytes as f64 / live, "ms_p50": best[best.len() / 2], "seconds": seconds,
             "drift": stats.drift,
-        }))
+        });
+        // It takes minutes: what is known is said at once.
+        eprintln!("{row}");
+        Ok(row)
     }
 
     fn search(&self, index: &Index, options: &SearchOptions) -> anyhow::Result<Vec<Vec<(String, f32)>>> {

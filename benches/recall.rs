@@ -23,11 +23,10 @@ use lateen::search::{
 use lateen::types::TokenMatrixBuf;
 use serde_json::{Value, json};
 
-#[path = "support/encoded.rs"]
-mod encoded;
-#[path = "support/machine.rs"]
-mod machine;
-use encoded::Encoded;
+#[path = "support/mod.rs"]
+mod support;
+use support::encoded::Encoded;
+use support::machine;
 
 const KS: [usize; 2] = [10, 100];
 const STORAGES: [TokenStorage; 2] = [TokenStorage::Residual4, TokenStorage::Residual2];

@@ -93,6 +93,27 @@ fn metadata() -> Vec<Case> {
     vec![
         manifest("a manifest of 2³² segments", with(&[(WIDE, 4)])),
         manifest("a manifest of 2²⁰ segments, one of them there", with(&[(1 << 20, 4), (0, 41)])),
+        manifest(
+            "2³² targets of a tuning",
+            with(&[(0, 4), (1, 1), (0, 8), (0, 8), (0, 4), (0, 1), (0, 8), (WIDE, 4)]),
+        ),
+        manifest(
+            "2³² settings of a target",
+            with(&[
+                (0, 4),
+                (1, 1),
+                (0, 8),
+                (0, 8),
+                (0, 4),
+                (0, 1),
+                (0, 8),
+                (1, 4),
+                (1, 4),
+                (0, 8),
+                (0, 4),
+                (WIDE, 4),
+            ]),
+        ),
         manifest("a model name of 2⁶⁰ bytes", name(HUGE)),
         manifest("a model name of 2⁶⁴ bytes", name(u64::MAX)),
         manifest("a model name of 2³² bytes", name(WIDE)),

@@ -109,9 +109,6 @@ impl<'a> Builder<'a> {
         let coded = matches!(content.tokens, Tokens::Coded(_));
         let width = settings.token_storage.code_width();
         let mut build = vec![("stored_fields_level", writer.stored_fields_level.to_string())];
-        if coded {
-            build.push(("tokens_per_centroid", writer.tokens_per_centroid.to_string()));
-        }
         build.extend(content.notes.iter().cloned());
         if settings.dense_storage != DenseStorage::None {
             build.push(("graph_links", writer.graph_links.to_string()));

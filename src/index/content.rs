@@ -91,9 +91,13 @@ impl<'a> Content<'a> {
         let tokens = match (settings.token_storage, keep) {
             (TokenStorage::None, _) => Tokens::None,
             (storage, Keep::Coded { levels }) if storage.code_width().is_some() => {
-                let options = CodecOptions { levels, ..codec_options(settings, writer) };
+                let mut options = CodecOptions { levels, ..codec_options(settings, writer) };
+                if buffer.rows.len() < writer.code_from_tokens {
+                    options.tokens_per_centroid = early_tokens_per_centroid(options.tokens_per_centroid);
+                }
                 let (codec, codes) = ResidualCodec::build(&buffer.rows, &buffer.token_ids, &options)?;
                 notes = training_notes(&buffer.rows, &buffer.token_ids, &codec, &codes);
+                notes.insert(0, (TOKENS_PER_CENTROID, options.tokens_per_centroid.to_string()));
                 Tokens::Coded(Coded::of_memory(codec, codes))
             }
             _ => match &buffer.rows.values {
@@ -120,6 +124,11 @@ impl<'a> Content<'a> {
     }
 }
 
+/// Tokens coded by a codec of few tokens get finer centroids: they keep their codes when the index has grown.
+pub(super) fn early_tokens_per_centroid(tokens_per_centroid: usize) -> usize {
+    (tokens_per_centroid / 4).max(1)
+}
+
 pub(super) fn codec_options(settings: &IndexSettings, writer: &WriterOptions) -> CodecOptions {
     let options = settings.token_storage.code_width().map(CodecOptions::with_width).unwrap_or_default();
     CodecOptions { tokens_per_centroid: writer.tokens_per_centroid, seed: settings.seed, ..options }
@@ -137,6 +146,8 @@ pub(super) fn training_notes(
     vec![("clustering", by.to_owned()), (RESIDUAL, format!("{residual:.6}"))]
 }
 
+/// The note of how many tokens share a centroid, on average.
+pub(super) const TOKENS_PER_CENTROID: &str = "tokens_per_centroid";
 /// The note of the mean of `|row − centroid|²` at training.
 pub(super) const RESIDUAL: &str = "residual";
 /// The note of how much farther rows that came later were from the codec's centroids, relative to training.

@@ -187,7 +187,7 @@ mod tests {
     use crate::format::CodeWidth;
     use crate::quant::tests::tokens;
 
-    fn cosine(codec: &ResidualCodec, codes: &TokenCodes, rows: &dyn TokenRows) -> f32 {
+    fn cosine(codec: &ResidualCodec, codes: &TokenCodes, rows: &dyn TokenRows) -> f64 {
         let rotation = codec.rotation();
         let (mut row, mut decoded) = (vec![0.0; codec.dim], vec![0.0; codec.dim]);
         let row_bytes = codec.row_bytes();
@@ -196,9 +196,9 @@ mod tests {
             let code = &codes.codes[at * row_bytes..][..row_bytes];
             codec.decode(codes.centroids[at], codes.scales[at], code, &mut decoded).unwrap();
             rotation.apply_inverse(&mut decoded);
-            row.iter().zip(&decoded).map(|(a, b)| a * b).sum::<f32>()
+            f64::from(row.iter().zip(&decoded).map(|(a, b)| a * b).sum::<f32>())
         });
-        each.sum::<f32>() / rows.len() as f32
+        each.sum::<f64>() / rows.len() as f64
     }
 
     #[test]
@@ -223,7 +223,8 @@ mod tests {
             // What was coded before still means the same.
             let scales = codes.scales.iter().map(|&scale| extension.scale_map[usize::from(scale)]).collect();
             let moved = TokenCodes { scales, ..codes };
-            assert!((cosine(&extension.codec, &moved, &first.view()) - before).abs() < 3e-4);
+            let after = cosine(&extension.codec, &moved, &first.view());
+            assert!((after - before).abs() < 1e-3, "{width:?}: {after} after {before}");
         }
     }
 

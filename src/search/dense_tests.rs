@@ -102,7 +102,7 @@ fn a_filtered_search_returns_k_when_k_exist_by_graph_and_by_scan() {
     for storage in STORAGES {
         let index = index(storage, &vectors).1;
         let mut writer = index.writer(WriterOptions::default()).unwrap();
-        (0..100).for_each(|number| drop(writer.delete(&format!("{number:04}")).unwrap()));
+        (0..100).for_each(|number| assert!(writer.delete(&format!("{number:04}")).unwrap()));
         writer.commit().unwrap();
         let snapshot = index.snapshot();
         for every in [1, 2, 7, 100, 2999, 4000] {

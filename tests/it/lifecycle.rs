@@ -14,7 +14,7 @@ use lateen::types::{EncodedTokens, TokenMatrixBuf};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-const DIM: usize = 32;
+const DIM: usize = 64;
 const WORDS: usize = 400;
 
 /// Documents of tokens around the directions of words, as encoders make them; a query is a few noisy tokens of one.
@@ -41,7 +41,7 @@ impl Collection {
                     .collect();
                 let rows = token_ids
                     .iter()
-                    .flat_map(|&word| noisy(&words[word as usize * DIM..][..DIM], 0.9, &mut random));
+                    .flat_map(|&word| noisy(&words[word as usize * DIM..][..DIM], 0.6, &mut random));
                 let mut matrix = TokenMatrixBuf::new(rows.collect(), DIM).unwrap();
                 matrix.normalize_rows();
                 EncodedTokens { matrix, token_ids, spans: Vec::new() }

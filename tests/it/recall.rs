@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use lateen::corpus::Document;
 use lateen::encode::Model;
 use lateen::format::QuerySource;
+use lateen::index::WriterOptions;
 use lateen::retriever::{AdviseSample, CreateOptions, Retriever, VectorSource, WriteOptions};
 use lateen::search::{
     AdviseOptions, EffortSource, PlanChoice, PseudoQueries, Recall, SearchOptions, TuneOptions, TuningState,
@@ -31,6 +32,12 @@ fn model() -> Arc<Model> {
     MODEL.get_or_init(|| Arc::new(Model::bundled().unwrap())).clone()
 }
 
+/// However few the documents, they are coded.
+fn options() -> WriteOptions {
+    let index = WriterOptions { code_from_tokens: 0, ..WriterOptions::default() };
+    WriteOptions { index, ..WriteOptions::default() }
+}
+
 fn write(retriever: &Retriever, range: std::ops::Range<usize>, options: &WriteOptions) -> bool {
     let mut writer = retriever.writer(options).unwrap();
     documents(range).for_each(|document| writer.add(document).unwrap());
@@ -49,7 +56,7 @@ fn an_index_is_measured_when_it_is_large_enough_and_again_when_it_has_grown() {
     let folder = tempfile::tempdir().unwrap();
     let create = CreateOptions { store_documents: false, ..CreateOptions::default() };
     let retriever = Retriever::create(&folder.path().join("ix"), model(), &create).unwrap();
-    let options = WriteOptions::default();
+    let options = options();
     assert!(!write(&retriever, 0..300, &options), "a scan of so few is as fast");
     assert!(!write(&retriever, 300..2100, &WriteOptions { tune: false, ..options.clone() }));
     assert_eq!(source(&retriever), EffortSource::NotTuned);
@@ -70,7 +77,7 @@ fn an_index_is_measured_when_it_is_large_enough_and_again_when_it_has_grown() {
 fn the_users_queries_are_measured_with() {
     let folder = tempfile::tempdir().unwrap();
     let retriever = Retriever::create(&folder.path().join("ix"), model(), &CreateOptions::default()).unwrap();
-    write(&retriever, 0..600, &WriteOptions::default());
+    write(&retriever, 0..600, &options());
     let options =
         TuneOptions { ks: vec![3], targets: vec![Recall::at_least(0.8).unwrap()], ..TuneOptions::default() };
     let queries = ["tide of the sea", "bread in the oven", "a storm and a ship", "", "fever doctor"];
@@ -91,7 +98,7 @@ fn advice_rests_on_the_model_where_texts_are_kept() {
     {
         let create = CreateOptions { store_documents, ..CreateOptions::default() };
         let retriever = Retriever::create(&folder.path().join(name), model(), &create).unwrap();
-        write(&retriever, 0..400, &WriteOptions::default());
+        write(&retriever, 0..400, &options());
         let sample = AdviseSample { documents: 300, ..AdviseSample::default() };
         let options = AdviseOptions { poolings: vec![1], dims: vec![32], ..AdviseOptions::default() };
         let report = retriever.advise(&["tide of the sea"], &sample, &options, &mut |_, _| true);

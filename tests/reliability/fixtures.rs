@@ -50,6 +50,14 @@ pub fn cases() -> Vec<(&'static str, Files)> {
         ("residual4-without-texts", no_texts.files(&segments)),
         ("residual2-odd-dimensions", odd.files(&segments)),
         ("residual4-waiting", waiting.files(&segments)),
+        (
+            "residual1-odd-dimensions",
+            Recipe { token_dim: 13, ..Recipe::new(T::Residual1, D::None) }.files(&deletes),
+        ),
+        (
+            "ternary-odd-dimensions",
+            Recipe { token_dim: 13, ..Recipe::new(T::ResidualTernary, D::None) }.files(&deletes),
+        ),
         ("empty", Recipe::new(T::Residual4, D::F32).files(&[])),
     ]
 }
@@ -97,7 +105,7 @@ pub fn stored() -> Vec<PathBuf> {
         .filter(|path| path.is_dir())
         .collect();
     found.sort();
-    assert!(found.len() >= 10, "fixtures are missing: {found:?}");
+    assert!(found.len() >= 12, "fixtures are missing: {found:?}");
     found
 }
 

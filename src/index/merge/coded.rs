@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use super::rows::SegmentRows;
 use super::{IndexError, Live, SegmentOptions, SegmentReader, Tokens};
 use crate::format::CodecView;
-use crate::index::content::{Coded, DRIFT, RESIDUAL, codec_options, note, training_notes};
+use crate::index::content::{
+    Coded, DRIFT, RESIDUAL, TOKENS_PER_CENTROID, codec_options, early_tokens_per_centroid, note,
+    training_notes,
+};
 use crate::kernel::ResidualTokens;
 use crate::quant::{CodecOptions, Extension, ResidualCodec};
 
@@ -13,6 +16,8 @@ type Built<'a> = (Tokens<'a>, Vec<(&'static str, String)>);
 
 /// New rows per new centroid, at least: fewer make no mean.
 const ROWS_PER_NEW_CENTROID: usize = 8;
+
+const EARLY_CENTROIDS: usize = 4096;
 
 /// Deletions may leave so many times the centroids that a new codec would have.
 const FEW_TOKENS: usize = 3;
@@ -35,9 +40,18 @@ pub(super) fn retrain<'a>(
     train(&rows, &CodecOptions { levels, ..codec_options(options.settings, options.writer) })
 }
 
+/// As many as its tokens ask for. While an index is young it gets up to four times that, up to what an index of a
+/// quarter of a million tokens has: what is coded early keeps its codes for life, and should not be coded coarsely.
+fn centroids_for(tokens: usize, tokens_per_centroid: usize) -> usize {
+    let even = tokens.div_ceil(tokens_per_centroid.max(1));
+    let early = tokens / early_tokens_per_centroid(tokens_per_centroid);
+    even.max(early.min(EARLY_CENTROIDS))
+}
+
 fn train<'a>(rows: &SegmentRows<'_>, options: &CodecOptions) -> Result<Built<'a>, IndexError> {
     let (codec, codes) = ResidualCodec::build(rows, &[], options)?;
-    let notes = training_notes(rows, &[], &codec, &codes);
+    let mut notes = training_notes(rows, &[], &codec, &codes);
+    notes.insert(0, (TOKENS_PER_CENTROID, options.tokens_per_centroid.to_string()));
     Ok((Tokens::Coded(Coded::of_memory(codec, codes)), notes))
 }
 
@@ -68,7 +82,7 @@ pub(super) fn join<'a>(live: &Live<'a>, options: SegmentOptions<'_>) -> Result<B
     let codecs: Vec<&ResidualCodec> = parts.iter().map(|part| &part.codec).collect();
     let (joined, maps) = ResidualCodec::join(&codecs)?;
     let new_rows = crate::quant::TokenRows::len(&rows);
-    let wanted = (copied + new_rows).div_ceil(settings.tokens_per_centroid.max(1));
+    let wanted = centroids_for(copied + new_rows, settings.tokens_per_centroid);
     let too_many = joined.centroid_count() > FEW_TOKENS.saturating_mul(wanted);
     if too_many && copied + new_rows >= WORTH_RETRAINING {
         return retrain(live, options, Some(joined.levels));

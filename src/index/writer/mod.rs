@@ -306,10 +306,8 @@ impl Writer {
 
     /// Whether the buffered rows are many enough for a codec.
     fn keep_flushed(&self) -> Result<Keep, IndexError> {
-        let enough = match self.segments.is_empty() {
-            true => self.options.code_from_tokens / 16,
-            false => self.options.code_from_tokens,
-        };
+        // The first segment is coded however small it is: nobody knows what will follow.
+        let enough = if self.segments.is_empty() { 0 } else { self.options.code_from_tokens };
         let rows = self.buffer.ends.last().copied().unwrap_or(0) as usize;
         if rows < enough { Ok(Keep::Raw) } else { Ok(Keep::Coded { levels: self.levels()? }) }
     }

@@ -95,6 +95,8 @@ fn build(data: &Data<'_>, variant: Variant, options: &AdviseOptions) -> Result<I
     let mut writer = index.writer(WriterOptions {
         pooling: PoolingOptions::with_factor(variant.pooling),
         memory_budget_bytes: usize::MAX / 2,
+        // However few the documents, they are coded as many would be.
+        code_from_tokens: 0,
         ..WriterOptions::default()
     })?;
     for (number, document) in data.documents.iter().enumerate() {

@@ -7,22 +7,16 @@ use rayon::prelude::*;
 use crate::eval::{Interval, Z_95};
 use crate::index::Snapshot;
 use crate::search::{PlanChoice, SearchError, SearchOptions, SearchOutcome, search_tokens};
-use crate::types::{DocId, Score, TokenMatrixBuf};
+use crate::types::{DocId, Hit, TokenMatrixBuf};
 
 /// The true best documents for each of some queries: what a scan of all documents finds on the same stored vectors.
 #[derive(Debug, Clone)]
 pub struct ExactAnswers<'a> {
     snapshot: &'a Snapshot,
-    queries: &'a [TokenMatrixBuf],
-    answers: Vec<Answer>,
+    queries: Vec<&'a TokenMatrixBuf>,
+    /// Best first, for each query.
+    answers: Vec<Vec<Hit>>,
     work: f64,
-}
-
-#[derive(Debug, Clone)]
-struct Answer {
-    documents: HashSet<DocId>,
-    /// Documents that score as well as the last of the best are right too.
-    bar: Score,
 }
 
 /// How much of the true answers a way of searching finds, and what it costs.
@@ -46,7 +40,8 @@ pub struct MeasuredRecall {
 impl<'a> ExactAnswers<'a> {
     /// Scans all documents for each query, in parallel over queries.
     ///
-    /// Cost: `queries · corpus tokens` token scores. Keeps `queries · k` document numbers.
+    /// The answers serve for any number of hits up to `options.k`. Cost: `queries · corpus tokens` token scores. Keeps
+    /// `queries · k` hits.
     ///
     /// # Errors
     /// As [`search_tokens`].
@@ -58,34 +53,43 @@ impl<'a> ExactAnswers<'a> {
         let options = SearchOptions { plan: PlanChoice::Exact, threads: 1, ..options.clone() };
         let scan = |query: &TokenMatrixBuf| {
             let SearchOutcome { hits, report } = search_tokens(snapshot, query.view(), &options)?;
-            let bar = hits.last().map_or(Score::saturating(f32::NEG_INFINITY), |hit| hit.score);
-            Ok((Answer { documents: hits.iter().map(|hit| hit.doc).collect(), bar }, report.work()))
+            Ok((hits, report.work()))
         };
-        let scanned: Vec<(Answer, f64)> =
+        let scanned: Vec<(Vec<Hit>, f64)> =
             queries.par_iter().map(scan).collect::<Result<Vec<_>, SearchError>>()?;
         let work = mean(scanned.iter().map(|(_, work)| *work));
         let answers = scanned.into_iter().map(|(answer, _)| answer).collect();
-        Ok(Self { snapshot, queries, answers, work })
+        Ok(Self { snapshot, queries: queries.iter().collect(), answers, work })
+    }
+
+    /// The answers to at most `count` of the queries, evenly spread.
+    pub(super) fn spread(&self, count: usize) -> Self {
+        let step = self.queries.len().div_ceil(count.max(1)).max(1);
+        Self {
+            snapshot: self.snapshot,
+            queries: self.queries.iter().step_by(step).copied().collect(),
+            answers: self.answers.iter().step_by(step).cloned().collect(),
+            work: self.work,
+        }
     }
 
     /// Searches with `options` and counts the true answers found, in parallel over queries.
     ///
-    /// `options.k` must be the one the answers were found with: a document counts if it is among the true best `k`,
-    /// or scores as well as the last of them.
+    /// `options.k` is at most the one the answers were found with: a document counts if it is among the true best `k`, or
+    /// scores as well as the last of them.
     ///
     /// # Errors
     /// As [`search_tokens`].
     pub fn recall_of(&self, options: &SearchOptions) -> Result<MeasuredRecall, SearchError> {
         let options = SearchOptions { threads: 1, ..options.clone() };
-        let each = |(query, answer): (&TokenMatrixBuf, &Answer)| {
-            if answer.documents.is_empty() {
-                return Ok(None);
-            }
+        let each = |(query, answer): (&&TokenMatrixBuf, &Vec<Hit>)| {
+            let truth = &answer[..options.k.min(answer.len())];
+            let Some(last) = truth.last() else { return Ok(None) };
+            let documents: HashSet<DocId> = truth.iter().map(|hit| hit.doc).collect();
             let SearchOutcome { hits, report } = search_tokens(self.snapshot, query.view(), &options)?;
-            let right =
-                |hit: &&crate::types::Hit| hit.score >= answer.bar || answer.documents.contains(&hit.doc);
-            let found = hits.iter().filter(right).count().min(answer.documents.len());
-            Ok(Some((found as f64 / answer.documents.len() as f64, report.work())))
+            let right = |hit: &&Hit| hit.score >= last.score || documents.contains(&hit.doc);
+            let found = hits.iter().filter(right).count().min(truth.len());
+            Ok(Some((found as f64 / truth.len() as f64, report.work())))
         };
         let pairs = self.queries.par_iter().zip(&self.answers);
         let found: Vec<(f64, f64)> =

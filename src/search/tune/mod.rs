@@ -55,10 +55,8 @@ impl Default for TuneOptions {
 /// How far [`tune`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TuneProgress {
-    /// Number of hits at hand.
-    pub k: usize,
-    /// Answers so far: of scans, and of searches with some effort.
-    pub answered: u64,
+    /// Ways of searching tried so far, the scan included.
+    pub tried: u64,
 }
 
 /// Finds the cheapest effort that reaches each recall, for each number of hits.
@@ -68,7 +66,7 @@ pub struct TuneProgress {
 ///
 /// * `queries`: `[query_tokens, dim]` each: [`PseudoQueries::sample`], or the user's.
 /// * `progress` is asked from time to time whether to go on; `Ok(None)` if not.
-/// * Cost: a scan for each query and number of hits, and some 10 to 25 searches.
+/// * Cost: a scan for each query, and for each number of hits about 15 searches.
 ///
 /// [`Interval::of_shares`]: crate::eval::Interval::of_shares
 ///
@@ -95,20 +93,19 @@ pub fn tune(
 ) -> Result<Option<Tuning>, SearchError> {
     let recalls = ascending(options.targets.iter().copied().filter(|&recall| recall < Recall::EXACT));
     let ks = ascending(options.ks.iter().copied().filter(|&k| k > 0 && u32::try_from(k).is_ok()));
+    let search = |k| SearchOptions { plan: PlanChoice::TwoStage, isa: options.isa, ..SearchOptions::top(k) };
+    let mut tried = 0;
+    let mut go_on = || {
+        tried += 1;
+        progress(TuneProgress { tried })
+    };
+    if !go_on() {
+        return Ok(None);
+    }
+    let truth = ExactAnswers::find(snapshot, queries, &search(ks.last().copied().unwrap_or(1)))?;
     let mut targets = Vec::new();
-    let mut answered = 0;
     for k in ks {
-        let mut go_on = || {
-            answered += queries.len() as u64;
-            progress(TuneProgress { k, answered })
-        };
-        let search =
-            SearchOptions { k, plan: PlanChoice::TwoStage, isa: options.isa, ..SearchOptions::default() };
-        let truth = ExactAnswers::find(snapshot, queries, &search)?;
-        if !go_on() {
-            return Ok(None);
-        }
-        let mut sweep = Sweep::new(&truth, search);
+        let mut sweep = Sweep::new(&truth, search(k));
         for &recall in &recalls {
             match sweep.cheapest(recall, &mut go_on)? {
                 Outcome::Stopped => return Ok(None),
@@ -165,7 +162,7 @@ impl TuningState {
     /// Of a snapshot. Reads metadata only.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
-        let coded = snapshot.settings().token_storage.code_width().is_some();
+        let coded = snapshot.segments().iter().any(|segment| segment.reader().is_coded());
         let large = coded && snapshot.documents() >= FEWEST_DOCUMENTS;
         match snapshot.tuning() {
             Some(tuning) if large && outdated(tuning, snapshot) => Self::Outdated,

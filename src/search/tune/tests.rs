@@ -54,7 +54,8 @@ fn index(token_storage: TokenStorage, documents: &[EncodedTokens]) -> Index {
 }
 
 fn add(index: &Index, first: usize, documents: &[EncodedTokens]) {
-    let mut writer = index.writer(WriterOptions { threads: 1, ..WriterOptions::default() }).unwrap();
+    let mut writer =
+        index.writer(WriterOptions { threads: 1, code_from_tokens: 0, ..WriterOptions::default() }).unwrap();
     for (number, tokens) in (first..).zip(documents) {
         let (id, tokens) = (format!("d{number:05}"), Some(tokens.clone()));
         writer.add(NewDocument { id, tokens, dense: None, stored: None, content_hash: 0 }).unwrap();

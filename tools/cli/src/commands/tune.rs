@@ -90,7 +90,7 @@ impl Tune {
         let progress = Progress::start(output, None);
         let graceful = interrupt::Graceful::begin();
         let tuning = retriever.tune(&texts, &sample, &options, &mut |state| {
-            progress.set(0, state.answered, "answer");
+            progress.set(0, state.tried, "setting");
             !interrupt::requested()
         })?;
         drop((progress, graceful));

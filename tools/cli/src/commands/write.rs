@@ -66,7 +66,7 @@ pub fn write(
     // What was complete before a bad record is kept: the next run need not encode it again.
     let progress = Progress::start(output, None);
     let committed = writer.commit_watched(&mut |state| {
-        progress.set(0, state.answered, "answer");
+        progress.set(0, state.tried, "setting");
         !interrupt::requested()
     });
     drop(progress);
