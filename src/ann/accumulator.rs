@@ -1,7 +1,5 @@
 //! Scores of documents from the lists that a query visits.
 
-use std::cmp::Ordering;
-
 use super::AnnError;
 
 /// Adds up centroid scores per document, over the tokens of one query after the other.
@@ -162,22 +160,30 @@ impl Accumulator {
 
     /// At most `n` documents with the largest sums, best first, ties by ascending number.
     pub fn best(&mut self, n: usize) -> Vec<(u32, f32)> {
-        self.best_of(n, |_| true)
-    }
-
-    /// The same among those that pass `filter`, which is asked once per document reached.
-    pub fn best_of(&mut self, n: usize, filter: impl Fn(u32) -> bool) -> Vec<(u32, f32)> {
-        let sum = |document: u32| self.documents[document as usize].above + self.base;
-        let passed = self.touched.iter().filter(|&&document| filter(document));
-        let mut found: Vec<(u32, f32)> = passed.map(|&at| (at, sum(at))).collect();
-        let order = |a: &(u32, f32), b: &(u32, f32)| -> Ordering { b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)) };
-        if n < found.len() {
-            found.select_nth_unstable_by(n, order);
-            found.truncate(n);
-        }
-        found.sort_unstable_by(order);
+        let mut found = self.largest(n, |_| true);
+        found.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         found
     }
+
+    /// The same in any order, of those that pass `filter`, which is asked once per document reached.
+    pub fn largest(&mut self, n: usize, filter: impl Fn(u32) -> bool) -> Vec<(u32, f32)> {
+        let sum = |document: u32| self.documents[document as usize].above + self.base;
+        let passed = self.touched.iter().filter(|&&document| filter(document));
+        // One number to compare: the sum, then the document, both so that larger is better.
+        let mut keys: Vec<u64> =
+            passed.map(|&at| u64::from(ordered(sum(at))) << 32 | u64::from(!at)).collect();
+        let rest = keys.len().saturating_sub(n);
+        if rest > 0 {
+            keys.select_nth_unstable(rest - 1);
+        }
+        keys[rest..].iter().map(|&key| !(key as u32)).map(|document| (document, sum(document))).collect()
+    }
+}
+
+/// The bits of a number, larger for larger numbers, as `total_cmp` has them.
+fn ordered(number: f32) -> u32 {
+    let bits = number.to_bits();
+    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 
 #[cfg(test)]
@@ -264,7 +270,7 @@ mod tests {
                 prop_assert_eq!(scores.touched(), expected.len());
                 expected.truncate(n);
                 // Small integers: sums are exact.
-                prop_assert_eq!(scores.best_of(n, |_| true), expected);
+                prop_assert_eq!(scores.best(n), expected);
             }
         }
     }

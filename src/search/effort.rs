@@ -26,13 +26,13 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// The default margin: one document in a hundred lies further above its estimate than two and a half standard deviations.
-    pub const MARGIN: f32 = 2.5;
+    /// The default margin: one document in fifty lies further above its estimate.
+    pub const MARGIN: f32 = 2.0;
 
     /// The default for the best `k` documents.
     #[must_use]
     pub fn for_top(k: usize) -> Self {
-        Self::with(if k > 32 { 64 } else { 32 }, k.saturating_mul(4).max(200))
+        Self::with(32, k.saturating_mul(5).max(200))
     }
 
     /// So many centroids and scored documents, twice as many refined estimates, and the default margin.

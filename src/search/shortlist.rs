@@ -8,7 +8,7 @@ use crate::ann::Accumulator;
 use crate::index::Segment;
 use crate::kernel::CoarseScores;
 
-/// Documents and the scores they are estimated to have, best first, equal estimates by ascending number.
+/// Documents and the scores they are estimated to have.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Shortlist {
     pub documents: Vec<(u32, f32)>,
@@ -19,7 +19,8 @@ pub(super) struct Shortlist {
 }
 
 impl Shortlist {
-    /// Estimates all documents again, from the centroids of all their tokens, and keeps the best `candidates`.
+    /// Estimates all documents again, from the centroids of all their tokens, and keeps the best `candidates`, best first, equal
+    /// estimates by ascending number.
     /// Returns the number of these tokens.
     pub fn refine(
         &mut self,
@@ -65,8 +66,8 @@ pub(super) fn shortlist(
     let reached = accumulator.touched() as u64;
     // Asked once per document reached, not once per posting.
     let documents = match allowed {
-        Allowed::All(_) => accumulator.best(candidates),
-        _ => accumulator.best_of(candidates, |doc| allowed.contains(doc)),
+        Allowed::All(_) => accumulator.largest(candidates, |_| true),
+        _ => accumulator.largest(candidates, |doc| allowed.contains(doc)),
     };
     Ok(Shortlist { documents, postings, reached })
 }

@@ -273,9 +273,8 @@ impl<M: Machine, E: Expand> Write for Codes<'_, M, E> {
     #[inline(always)]
     fn announce(&self, next: std::ops::Range<usize>) {
         for token in next.start..next.end.min(self.centroids.tokens.len()) {
-            if let Some(row) = self.centroids.row(token) {
-                row.iter().step_by(16).for_each(|line| prefetch(std::ptr::from_ref(line).cast()));
-            }
+            let row = self.centroids.row(token);
+            row.iter().step_by(16).for_each(|line| prefetch(std::ptr::from_ref(line).cast()));
         }
     }
 }
@@ -283,27 +282,24 @@ impl<M: Machine, E: Expand> Write for Codes<'_, M, E> {
 struct ResidualJob<'a, E>(&'a ResidualQuery, Centroids<'a>, Destination<'a>, PhantomData<E>);
 
 impl<E: Expand> Job for ResidualJob<'_, E> {
-    /// Whether all centroids exist.
-    type Output = bool;
+    type Output = ();
     #[inline(always)]
-    unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(self) -> bool {
+    unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(self) {
         let Self(query, centroids, to, _) = self;
         let writer = Codes::<M, E> { query, row_bytes: query.row_bytes(), centroids, kind: PhantomData };
         let source = Written { groups: query.packed().groups, writer };
         let (scales, scale_table) = (query.scales(), query.scale_table());
         let token_scales = centroids.tokens.scales;
-        let mut finish = Residual { centroids, token_scales, scale_table, scales, to, damaged: false };
+        let mut finish = Residual { centroids, token_scales, scale_table, scales, to };
         // SAFETY: `residual` below checked that codes, scales and query fit together.
         unsafe {
             tile::run::<M::Codes, _, FULL, HALF, T>(query.packed(), token_scales.len(), &source, &mut finish);
         }
-        !finish.damaged
     }
 }
 
-/// Raises maxima by, or writes, the scores of residual codes. Says whether all centroids exist; `None` if the query's
-/// instruction set is plain Rust.
-fn residual(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>) -> Option<bool> {
+/// Raises maxima by, or writes, the scores of residual codes. False if the query's instruction set is plain Rust.
+fn residual(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>) -> bool {
     let tokens = centroids.tokens;
     assert_eq!(tokens.codes.len(), tokens.len() * query.row_bytes());
     assert_eq!(query.scales().len(), query.packed().vectors());
@@ -317,24 +313,16 @@ fn residual(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>
     }
 }
 
-fn expanded<E: Expand>(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>) -> Option<bool> {
-    dispatch(query.isa(), ResidualJob::<E>(query, centroids, to, PhantomData))
+fn expanded<E: Expand>(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>) -> bool {
+    dispatch(query.isa(), ResidualJob::<E>(query, centroids, to, PhantomData)).is_some()
 }
 
-pub(super) fn maxima_residual(
-    query: &ResidualQuery,
-    centroids: Centroids<'_>,
-    maxima: &mut [Lanes],
-) -> Option<bool> {
+pub(super) fn maxima_residual(query: &ResidualQuery, centroids: Centroids<'_>, maxima: &mut [Lanes]) -> bool {
     assert_eq!(maxima.len(), query.packed().vectors());
     residual(query, centroids, Destination::Maxima(maxima))
 }
 
-pub(super) fn scores_residual(
-    query: &ResidualQuery,
-    centroids: Centroids<'_>,
-    out: &mut [f32],
-) -> Option<bool> {
+pub(super) fn scores_residual(query: &ResidualQuery, centroids: Centroids<'_>, out: &mut [f32]) -> bool {
     residual(query, centroids, Destination::Scores(out))
 }
 
