@@ -32,7 +32,7 @@ impl Effort {
     /// The default for the best `k` documents.
     #[must_use]
     pub fn for_top(k: usize) -> Self {
-        Self::with(32, k.saturating_mul(5).max(200))
+        Self::with(if k > 32 { 32 } else { 16 }, k.saturating_mul(5).max(200))
     }
 
     /// So many centroids and scored documents, twice as many refined estimates, and the default margin.

@@ -150,10 +150,14 @@ impl InvertedList<'_> {
         documents.reserve(self.bytes.len());
         let mut next = self.next;
         let mut at = 0;
-        while let Some(&byte) = self.bytes.get(at) {
-            let gap = if byte < 0x80 {
+        while let Some(&low) = self.bytes.get(at) {
+            // Nearly all numbers take one byte or two.
+            let gap = if low < 0x80 {
                 at += 1;
-                u32::from(byte)
+                u32::from(low)
+            } else if let Some(&high @ 1..0x80) = self.bytes.get(at + 1) {
+                at += 2;
+                u32::from(low & 0x7f) | u32::from(high) << 7
             } else {
                 let Some((gap, rest)) = read_leb128(&self.bytes[at..]) else {
                     self.stop(Damage::Number);

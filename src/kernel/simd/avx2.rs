@@ -85,19 +85,26 @@ macro_rules! maxima {
             let columns = table.as_ptr().wrapping_add(first);
             // SAFETY: so many readable bytes.
             let start: $register = unsafe { $load(maxima.as_ptr().cast()) };
-            let (mut largest, mut maxima_of) = (0, [start; 2]);
-            for pair in ids.chunks(2) {
-                for (id, max) in pair.iter().zip(&mut maxima_of) {
-                    let mut bytes = [0; 8];
-                    bytes[..W].copy_from_slice(id);
-                    let id = u64::from_le_bytes(bytes) as usize;
-                    largest = id.max(largest);
-                    // SAFETY: row `min(id, last)` of the table has `stride` bytes, `first + $bytes` at least.
-                    *max = unsafe { $max(*max, $load(columns.add(id.min(last) * stride).cast())) };
-                }
+            let mut largest = 0;
+            let mut row = |id: &[u8; W]| {
+                let mut bytes = [0; 8];
+                bytes[..W].copy_from_slice(id);
+                let id = u64::from_le_bytes(bytes) as usize;
+                largest = id.max(largest);
+                // SAFETY: row `min(id, last)` of the table has `stride` bytes, `first + $bytes` at least.
+                unsafe { $load(columns.add(id.min(last) * stride).cast()) }
+            };
+            // Two maxima by name, not in an array, so that they stay in registers.
+            let (mut even, mut odd) = (start, start);
+            let (pairs, rest) = ids.as_chunks::<2>();
+            for [a, b] in pairs {
+                (even, odd) = ($max(even, row(a)), $max(odd, row(b)));
+            }
+            for id in rest {
+                even = $max(even, row(id));
             }
             // SAFETY: so many writable bytes.
-            unsafe { $store(maxima.as_mut_ptr().cast(), $max(maxima_of[0], maxima_of[1])) };
+            unsafe { $store(maxima.as_mut_ptr().cast(), $max(even, odd)) };
             largest <= last
         }
     };
