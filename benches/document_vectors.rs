@@ -183,7 +183,7 @@ fn accumulation(data: &Encoded, truth: &[Vec<u32>], folder: &std::path::Path) ->
     let mut rows = Vec::new();
     for nprobe in [16, 32, 64] {
         let search = |query: usize, taken: usize| {
-            let effort = Effort { nprobe, candidates: taken, ..Effort::for_top(taken) };
+            let effort = Effort { margin: f32::INFINITY, ..Effort::with(nprobe, taken) };
             let options = SearchOptions {
                 plan: PlanChoice::TwoStage,
                 effort: Some(effort),

@@ -193,7 +193,7 @@ fn curves(index: &Index, queries: &[TokenMatrixBuf], name: &str) -> anyhow::Resu
             for (nprobe, multiple) in
                 [(4, 4), (8, 2), (8, 4), (16, 2), (16, 4), (32, 2), (32, 4), (32, 8), (64, 8)]
             {
-                let effort = Effort { nprobe, candidates: k * multiple, ..Effort::for_top(k) };
+                let effort = Effort { margin: f32::INFINITY, ..Effort::with(nprobe, k * multiple) };
                 let options = SearchOptions { effort: Some(effort), ..options.clone() };
                 let found = truth.recall_of(&options)?;
                 line += &format!(" {nprobe}/{multiple}: {:.4}", found.recall.mean);

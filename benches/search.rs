@@ -1,12 +1,15 @@
 //! Quality, size and speed of late-interaction search on a real collection.
 //!
 //! ```text
-//! cargo bench --bench search -- --collection DIR --model DIR [--split test] [--json FILE] [--commit REV]
+//! cargo bench --bench search -- --collection DIR --model DIR [--split test]
+//! cargo bench --bench search -- --encoded DIR [--encoded DIR …]
+//!     [--storage f32|4|2 …] [--effort NPROBE,CANDIDATES,MARGIN …] [--k N] [--queries N] [--json FILE] [--commit REV]
 //! ```
 //!
-//! Encodes a BEIR folder once, builds one index per storage from the same token vectors, and compares
-//! each plan with exact scores on uncompressed f32 tokens and with an exhaustive scan of the same codes.
-//! Times are per query on one thread: the minimum of the rounds, which go over all systems in turn.
+//! Encodes a BEIR folder once, or takes folders that the example `encode_collection` wrote (the queries and judgements of
+//! the first, the documents of all), builds one index per storage from the same token vectors, and compares each plan with exact
+//! scores on uncompressed f32 tokens and with an exhaustive scan of the same codes.
+//! Times are per query on one thread: the minimum of the rounds, which go over all systems in turn; stages are medians over queries.
 //! Without a collection it says how to use it and ends well, so that `cargo bench` over all benches does.
 
 use std::collections::HashSet;
@@ -17,21 +20,25 @@ use std::time::Instant;
 use anyhow::Context;
 use lateen::corpus::{Document, ReadOptions, Source};
 use lateen::encode::{Model, ModelOptions};
+use lateen::eval::Qrels;
 use lateen::format::{DenseStorage, IndexSettings, ModelIdentity, StoredDocument, TokenStorage};
 use lateen::index::{Index, NewDocument, Snapshot, WriterOptions};
-use lateen::search::{PlanChoice, SearchOptions, search_tokens};
+use lateen::search::{Effort, PlanChoice, SearchOptions, SearchReport, StageReport, search_tokens};
 use lateen::types::{EncodedTokens, TokenMatrixBuf};
 use serde_json::json;
 
+#[path = "support/encoded.rs"]
+mod encoded;
 #[path = "support/mod.rs"]
 mod support;
+use encoded::Encoded;
 use support::Quality;
 
-const K: usize = 100;
 const ROUNDS: usize = 5;
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 17] = [
     "storage",
     "plan",
+    "effort",
     "ndcg@10",
     "recall@10_vs_float",
     "recall@100_vs_float",
@@ -39,25 +46,37 @@ const COLUMNS: [&str; 11] = [
     "recall@100_vs_scan",
     "ms_p50",
     "ms_p95",
+    "centroids_ms",
+    "lists_ms",
+    "refine_ms",
+    "rescore_ms",
+    "scored",
     "bytes_per_token",
     "build_seconds",
 ];
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse()?;
-    let Some(collection) = &arguments.collection else {
-        println!("usage: cargo bench --bench search -- --collection DIR --model DIR [--json FILE]");
-        return Ok(());
+    let data = match (&arguments.collection, &arguments.encoded[..]) {
+        (Some(collection), _) => Data::encode(collection, &arguments)?,
+        (None, [_, ..]) => Data::read(&arguments)?,
+        (None, []) => {
+            println!(
+                "usage: cargo bench --bench search -- --collection DIR --model DIR | --encoded DIR [--json FILE]"
+            );
+            return Ok(());
+        }
     };
-    let data = Data::encode(collection, &arguments)?;
     let folder = tempfile::tempdir()?;
-    let storages = [TokenStorage::F32, TokenStorage::Residual4, TokenStorage::Residual2];
-    let built = storages.iter().map(|&storage| Built::new(&data, storage, folder.path()));
+    let built = arguments.storages.iter().map(|&storage| Built::new(&data, storage, folder.path()));
     let built = built.collect::<anyhow::Result<Vec<_>>>()?;
-    let mut systems = vec![System::new(&built[0], PlanChoice::Exact, &data)];
-    for index in &built[1..] {
-        systems.push(System::new(index, PlanChoice::Exact, &data));
-        systems.push(System::new(index, PlanChoice::TwoStage, &data));
+    let mut systems = Vec::new();
+    for index in &built {
+        systems.push(System::new(index, PlanChoice::Exact, None, &data));
+        if index.storage != TokenStorage::F32 {
+            let efforts = std::iter::once(None).chain(arguments.efforts.iter().copied().map(Some));
+            systems.extend(efforts.map(|effort| System::new(index, PlanChoice::TwoStage, effort, &data)));
+        }
     }
     for _ in 0..ROUNDS {
         for system in &mut systems {
@@ -69,7 +88,7 @@ fn main() -> anyhow::Result<()> {
     support::print_table(&rows, &COLUMNS);
     if let Some(file) = &arguments.json {
         let record = json!({
-            "bench": "search", "collection": name(collection), "model": data.model, "k": K,
+            "bench": "search", "collection": data.name, "model": data.model, "k": data.k,
             "commit": arguments.commit, "cpu": support::machine::cpu(), "kernel": SearchOptions::default().isa.name(),
             "documents": data.documents.len(), "tokens": data.tokens, "dim": data.dim,
             "queries": data.queries.len(), "rounds": ROUNDS, "rows": rows,
@@ -79,46 +98,112 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-#[derive(Default)]
 struct Arguments {
     collection: Option<PathBuf>,
+    encoded: Vec<PathBuf>,
     model: Option<PathBuf>,
     split: Option<String>,
+    storages: Vec<TokenStorage>,
+    efforts: Vec<Effort>,
+    k: usize,
+    queries: usize,
     json: Option<PathBuf>,
     commit: Option<String>,
 }
 
 impl Arguments {
     fn parse() -> anyhow::Result<Self> {
-        let mut parsed = Self::default();
+        let mut parsed = Self {
+            collection: None,
+            encoded: Vec::new(),
+            model: None,
+            split: None,
+            storages: Vec::new(),
+            efforts: Vec::new(),
+            k: 100,
+            queries: usize::MAX,
+            json: None,
+            commit: None,
+        };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--collection" => parsed.collection = Some(value()?.into()),
+                "--encoded" => parsed.encoded.push(value()?.into()),
                 "--model" => parsed.model = Some(value()?.into()),
                 "--split" => parsed.split = Some(value()?),
+                "--storage" => parsed.storages.push(storage(&value()?)?),
+                "--effort" => parsed.efforts.push(effort(&value()?)?),
+                "--k" => parsed.k = value()?.parse()?,
+                "--queries" => parsed.queries = value()?.parse()?,
                 "--json" => parsed.json = Some(value()?.into()),
                 "--commit" => parsed.commit = Some(value()?),
                 "--bench" => {}
                 other => anyhow::bail!("unknown argument {other}"),
             }
         }
+        if parsed.storages.is_empty() {
+            parsed.storages = vec![TokenStorage::F32, TokenStorage::Residual4, TokenStorage::Residual2];
+        }
         Ok(parsed)
     }
 }
 
+fn storage(name: &str) -> anyhow::Result<TokenStorage> {
+    Ok(match name {
+        "f32" => TokenStorage::F32,
+        "4" => TokenStorage::Residual4,
+        "2" => TokenStorage::Residual2,
+        _ => anyhow::bail!("no storage {name}; there are f32, 4 and 2"),
+    })
+}
+
+fn effort(text: &str) -> anyhow::Result<Effort> {
+    let mut parts = text.split(',');
+    let mut part = || parts.next().context("an effort is NPROBE,CANDIDATES,MARGIN");
+    let (nprobe, candidates, margin) = (part()?.parse()?, part()?.parse()?, part()?.parse()?);
+    Ok(Effort { margin, ..Effort::with(nprobe, candidates) })
+}
+
 /// A collection as token vectors.
 struct Data {
+    name: String,
     model: String,
     documents: Vec<(Document, EncodedTokens)>,
     queries: Vec<(String, TokenMatrixBuf)>,
     quality: Quality,
     tokens: usize,
     dim: usize,
+    k: usize,
 }
 
 impl Data {
+    fn read(arguments: &Arguments) -> anyhow::Result<Self> {
+        let names: Vec<String> = arguments.encoded.iter().map(|folder| name(folder)).collect();
+        let quality = Quality::from(Qrels::open(arguments.encoded[0].join("qrels.tsv"))?);
+        let mut all = Encoded::open(&arguments.encoded[0], usize::MAX)?;
+        for (folder, name) in arguments.encoded.iter().zip(&names).skip(1) {
+            let more = Encoded::open(folder, usize::MAX)?;
+            all.ids.extend(more.ids.iter().map(|id| format!("{name}/{id}")));
+            all.documents.extend(more.documents);
+        }
+        let tokens = all.tokens();
+        let documents = all.ids.into_iter().map(|id| Document::new(id, "")).zip(all.documents).collect();
+        let queries = all.query_ids.into_iter().zip(all.queries).take(arguments.queries).collect();
+        let model = "minilm-tokens128".to_owned();
+        Ok(Self {
+            name: names.join("+"),
+            model,
+            documents,
+            queries,
+            quality,
+            tokens,
+            dim: all.dim,
+            k: arguments.k,
+        })
+    }
+
     fn encode(collection: &Path, arguments: &Arguments) -> anyhow::Result<Self> {
         let model = match &arguments.model {
             Some(dir) => Model::load(dir, &ModelOptions::default())?,
@@ -143,7 +228,9 @@ impl Data {
         let queries = quality.judged_queries(collection)?.into_iter();
         let queries = queries.map(|(id, text)| Ok((id, model.encode_query_tokens(&text)?.matrix)));
         let queries = queries.collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self { model: model.name().to_owned(), documents, queries, quality, tokens, dim })
+        let queries = queries.into_iter().take(arguments.queries).collect();
+        let (name, model) = (name(collection), model.name().to_owned());
+        Ok(Self { name, model, documents, queries, quality, tokens, dim, k: arguments.k })
     }
 }
 
@@ -206,24 +293,45 @@ struct System<'a> {
     /// Fastest time per query, in seconds.
     best: Vec<f64>,
     found: Vec<Vec<(u32, f32)>>,
+    /// Of the fastest time.
+    reports: Vec<Option<SearchReport>>,
 }
 
 impl<'a> System<'a> {
-    fn new(built: &'a Built, plan: PlanChoice, data: &Data) -> Self {
-        let mut options = SearchOptions::top(K);
-        options.plan = plan;
+    fn new(built: &'a Built, plan: PlanChoice, effort: Option<Effort>, data: &Data) -> Self {
+        let options = SearchOptions { plan, effort, ..SearchOptions::top(data.k) };
         let queries = data.queries.len();
-        Self { built, options, best: vec![f64::INFINITY; queries], found: vec![Vec::new(); queries] }
+        let (best, found, reports) =
+            (vec![f64::INFINITY; queries], vec![Vec::new(); queries], vec![None; queries]);
+        Self { built, options, best, found, reports }
     }
 
     fn round(&mut self, data: &Data) -> anyhow::Result<()> {
         for (at, (_, query)) in data.queries.iter().enumerate() {
             let start = Instant::now();
             let outcome = search_tokens(&self.built.snapshot, query.view(), &self.options)?;
-            self.best[at] = self.best[at].min(start.elapsed().as_secs_f64());
+            let seconds = start.elapsed().as_secs_f64();
             self.found[at] = outcome.hits.iter().map(|hit| (hit.doc.0, hit.score.get())).collect();
+            if seconds < self.best[at] {
+                self.best[at] = seconds;
+                self.reports[at] = Some(outcome.report);
+            }
         }
         Ok(())
+    }
+}
+
+impl System<'_> {
+    /// The median over queries of what `of` says of a stage.
+    fn median(&self, stage: &str, of: impl Fn(&StageReport) -> f64) -> Option<f64> {
+        let stages = self
+            .reports
+            .iter()
+            .flatten()
+            .filter_map(|report| report.stages.iter().find(|found| found.name == stage).map(&of));
+        let mut values: Vec<f64> = stages.collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied()
     }
 }
 
@@ -231,6 +339,7 @@ fn row(systems: &[System<'_>], at: usize, data: &Data) -> anyhow::Result<serde_j
     let system = &systems[at];
     let snapshot = &system.built.snapshot;
     let scan = systems.iter().find(|other| other.built.storage == system.built.storage);
+    let float = systems.iter().find(|other| other.built.storage == TokenStorage::F32);
     let mut named = Vec::new();
     for ((id, _), found) in data.queries.iter().zip(&system.found) {
         let hits = found
@@ -241,14 +350,19 @@ fn row(systems: &[System<'_>], at: usize, data: &Data) -> anyhow::Result<serde_j
     let [ndcg, recall] = data.quality.measure(named)?;
     let mut best = system.best.clone();
     best.sort_by(f64::total_cmp);
+    let ms = |stage| system.median(stage, |report| report.nanos as f64 / 1e6);
+    let effort = system.reports.iter().flatten().find_map(|report| report.effort);
+    let effort = effort.map(|effort| format!("{},{},{}", effort.nprobe, effort.candidates, effort.margin));
     let against = |other: Option<&System<'_>>, k| other.map(|other| overlap(&system.found, &other.found, k));
     Ok(json!({
         "storage": format!("{:?}", system.built.storage), "plan": format!("{:?}", system.options.plan),
         "ndcg@10": ndcg, "qrels_recall@100": recall,
-        "recall@10_vs_float": against(systems.first(), 10),
-        "recall@100_vs_float": against(systems.first(), 100),
+        "recall@10_vs_float": against(float, 10),
+        "recall@100_vs_float": against(float, 100),
         "recall@10_vs_scan": against(scan, 10), "recall@100_vs_scan": against(scan, 100),
         "ms_p50": best[best.len() / 2] * 1e3, "ms_p95": best[best.len() * 95 / 100] * 1e3,
+        "effort": effort, "centroids_ms": ms("centroids"), "lists_ms": ms("lists"), "refine_ms": ms("refine"), "rescore_ms": ms("rescore"),
+        "scored": system.median("rescore", |report| report.kept as f64),
         "bytes_per_token": system.built.bytes as f64 / data.tokens as f64,
         "build_seconds": system.built.seconds,
     }))

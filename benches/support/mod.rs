@@ -17,6 +17,12 @@ pub struct Quality {
     qrels: Qrels,
 }
 
+impl From<Qrels> for Quality {
+    fn from(qrels: Qrels) -> Self {
+        Self { qrels }
+    }
+}
+
 impl Quality {
     pub fn open(collection: &Path, split: &str) -> anyhow::Result<Self> {
         Ok(Self { qrels: Collection::open(collection)?.qrels(split)? })

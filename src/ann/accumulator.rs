@@ -1,15 +1,12 @@
 //! Scores of documents from the lists that a query visits.
 
-use std::cmp::Ordering;
-
 use super::AnnError;
 
 /// Adds up centroid scores per document, over the tokens of one query after the other.
 ///
 /// For a query token `q` let `s(c)` be the score of centroid `c`, `P` the centroids that are probed and `m` the imputed
-/// score, which is that of the best centroid not probed. The estimate of a document is
-/// `Σ_q max(s(c) : c ∈ P, document in the list of c; else m)`: an upper bound of the score from centroids alone, exact
-/// where the best centroid was probed.
+/// score. The estimate of a document is `Σ_q max(s(c) : c ∈ P, document in the list of c; else m)`. Where the best centroid was
+/// probed it is exact; with the score of the best centroid not probed for `m`, it is an upper bound of the score from centroids alone.
 ///
 /// Call [`start_query`](Self::start_query), then for each query token [`start_token`](Self::start_token) and
 /// [`add`](Self::add) or [`walk`](Self::walk) **in descending order of score**, then [`best`](Self::best).
@@ -139,18 +136,54 @@ impl Accumulator {
             .try_for_each(|document| self.add(document, score))
     }
 
+    /// Adds all documents of a list.
+    ///
+    /// # Errors
+    /// As [`walk`](Self::walk).
+    pub fn add_all(&mut self, list: &[u32], score: f32) -> Result<(), AnnError> {
+        let (documents, above) = (self.documents.len(), score - self.imputed);
+        for &document in list {
+            let Some(slot) = self.documents.get_mut(document as usize) else {
+                return Err(AnnError::DocumentOutOfRange { document, documents });
+            };
+            if slot.token <= self.query_start {
+                *slot = Slot { token: self.token, above };
+                self.touched.push(document);
+            } else {
+                // No branch: whether a document was reached before by this token is hard to foretell.
+                slot.above += if slot.token == self.token { 0.0 } else { above };
+                slot.token = self.token;
+            }
+        }
+        Ok(())
+    }
+
     /// At most `n` documents with the largest sums, best first, ties by ascending number.
     pub fn best(&mut self, n: usize) -> Vec<(u32, f32)> {
-        let sum = |document: u32| self.documents[document as usize].above + self.base;
-        let mut found: Vec<(u32, f32)> = self.touched.iter().map(|&at| (at, sum(at))).collect();
-        let order = |a: &(u32, f32), b: &(u32, f32)| -> Ordering { b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)) };
-        if n < found.len() {
-            found.select_nth_unstable_by(n, order);
-            found.truncate(n);
-        }
-        found.sort_unstable_by(order);
+        let mut found = self.largest(n, |_| true);
+        found.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         found
     }
+
+    /// The same in any order, of those that pass `filter`, which is asked once per document reached.
+    pub fn largest(&mut self, n: usize, filter: impl Fn(u32) -> bool) -> Vec<(u32, f32)> {
+        let sum = |document: u32| self.documents[document as usize].above + self.base;
+        let passed = self.touched.iter().filter(|&&document| filter(document));
+        // One number to compare: the sum, then the document, both so that larger is better.
+        let mut keys: Vec<u64> =
+            passed.map(|&at| u64::from(ordered(sum(at))) << 32 | u64::from(!at)).collect();
+        let rest = keys.len().saturating_sub(n);
+        if rest > 0 {
+            keys.select_nth_unstable(rest - 1);
+        }
+        keys[rest..].iter().map(|&key| !(key as u32)).map(|document| (document, sum(document))).collect()
+    }
+}
+
+/// The bits of a number, larger for larger numbers, as `total_cmp` has them.
+fn ordered(number: f32) -> u32 {
+    let bits = number.to_bits();
+    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 
 #[cfg(test)]
@@ -226,7 +259,11 @@ mod tests {
                     lists.sort_by_key(|(score, _)| -score);
                     scores.start_token(f32::from(*imputed));
                     for (score, list) in lists {
-                        scores.walk(list.iter().copied(), f32::from(*score), allowed).unwrap();
+                        if even {
+                            scores.walk(list.iter().copied(), f32::from(*score), allowed).unwrap();
+                        } else {
+                            scores.add_all(list, f32::from(*score)).unwrap();
+                        }
                     }
                 }
                 let mut expected = naive(&query, allowed);

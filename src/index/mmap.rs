@@ -9,7 +9,7 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 /// A whole file, read-only, paged in on demand.
 #[derive(Debug)]
@@ -26,6 +26,17 @@ impl MappedFile {
         // and works on `.tmp` names, which are never opened for reading), so the bytes stay constant.
         let map = unsafe { memmap2::Mmap::map(file)? };
         Ok(Self(map))
+    }
+
+    /// Lets the operating system begin to read some bytes that will be wanted soon. A hint: where it cannot be given,
+    /// nothing is lost but time.
+    pub(super) fn will_need(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if range.start < range.end && range.end <= self.0.len() {
+            let _ = self.0.advise_range(memmap2::Advice::WillNeed, range.start, range.len());
+        }
+        #[cfg(not(unix))]
+        let _ = range;
     }
 }
 

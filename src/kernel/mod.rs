@@ -22,6 +22,7 @@
 //! | [`QueryF32`] | `f32`, `f16` | f32 | within the rounding bound its page gives |
 //! | [`QueryBf16`] | `bf16` | f32 (AVX-512 BF16: flushes subnormals) | within the rounding bound |
 //! | [`QueryI8`] | `i8` + a scale per row | i32, exact | the same bits |
+//! | [`CoarseScores`] | centroids of tokens | bytes, exact | the same bits |
 //! | [`ResidualQuery`] | codes of 1 to 4 bits | i32, exact | the same bits |
 //!
 //! One vector against rows chosen by number, which is what following a graph asks for, is [`dots`], [`dots_f16`], [`dots_i8`] and
@@ -30,6 +31,7 @@
 //! Every kernel exists as plain Rust ([`Isa::SCALAR`], written so that the compiler vectorises it), and on x86-64 for AVX2,
 //! AVX-512 and AVX-512 with VNNI and BF16. The caller chooses once, normally by [`Isa::detect`]. Only `simd/` has `unsafe`.
 
+mod coarse;
 mod gather;
 mod isa;
 mod maxima;
@@ -40,9 +42,11 @@ mod query_f32;
 mod query_i8;
 mod residual;
 mod scalar;
+mod scan;
 #[cfg(target_arch = "x86_64")]
 mod simd;
 
+pub use coarse::{CentroidIds, CoarseScores};
 pub use gather::{QueryI16, dots, dots_f16, dots_i8, prefetch};
 pub use isa::{Isa, UnsupportedIsa};
 pub use pair::{dot, dot_f16, dot_i8, squared_distance};
@@ -50,6 +54,7 @@ pub use query_bf16::QueryBf16;
 pub use query_f32::QueryF32;
 pub use query_i8::QueryI8;
 pub use residual::{ResidualQuery, ResidualTokens};
+pub use scan::next_above;
 
 /// The core's own peaks, for the benchmark.
 #[cfg(target_arch = "x86_64")]

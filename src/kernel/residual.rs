@@ -152,21 +152,20 @@ impl ResidualQuery {
     /// [`stride`](Self::stride).
     #[must_use]
     pub fn maxsim(&self, tokens: ResidualTokens<'_>, centroid_scores: &[f32]) -> f32 {
-        let centroids = self.check(tokens, centroid_scores);
+        self.check(tokens, centroid_scores);
         if self.packed.rows == 0 {
             return 0.0;
         }
         if tokens.is_empty() {
             return f32::NEG_INFINITY;
         }
-        if centroid_scores.is_empty() {
-            return f32::NAN;
-        }
+        let Some(places) = self.places(tokens, centroid_scores) else { return f32::NAN };
+        let centroids = Centroids { tokens, places: &places, scores: centroid_scores, stride: self.stride() };
         let mut maxima = Maxima::new(self.packed.vectors());
-        let sound = self.maxima_simd(centroids, maxima.lanes()).unwrap_or_else(|| {
-            self.scalar(centroids, |vector, _, scores| scalar::raise(&mut maxima.lanes()[vector], scores))
-        });
-        if sound { maxima.sum(self.packed.rows, |_| 1.0) } else { f32::NAN }
+        if !self.maxima_simd(centroids, maxima.lanes()) {
+            self.scalar(centroids, |vector, _, scores| scalar::raise(&mut maxima.lanes()[vector], scores));
+        }
+        maxima.sum(self.packed.rows, |_| 1.0)
     }
 
     /// The score of every token for every query row: `out` = `[tokens, stride]`, row-major; columns past the query's rows hold what
@@ -175,7 +174,7 @@ impl ResidualQuery {
     /// # Panics
     /// As [`maxsim`](Self::maxsim); if `out` is not `tokens.len() · stride()` numbers.
     pub fn token_scores(&self, tokens: ResidualTokens<'_>, centroid_scores: &[f32], out: &mut [f32]) {
-        let centroids = self.check(tokens, centroid_scores);
+        self.check(tokens, centroid_scores);
         let stride = self.stride();
         assert_eq!(
             out.len(),
@@ -185,48 +184,58 @@ impl ResidualQuery {
         if out.is_empty() {
             return;
         }
-        let sound = !centroid_scores.is_empty()
-            && self.scores_simd(centroids, out).unwrap_or_else(|| {
-                self.scalar(centroids, |vector, token, scores| {
-                    out[token * stride + vector * 16..][..16].copy_from_slice(&scores);
-                })
-            });
-        if !sound {
+        let Some(places) = self.places(tokens, centroid_scores) else {
             out.fill(f32::NAN);
+            return;
+        };
+        let centroids = Centroids { tokens, places: &places, scores: centroid_scores, stride };
+        if !self.scores_simd(centroids, out) {
+            self.scalar(centroids, |vector, token, scores| {
+                out[token * stride + vector * 16..][..16].copy_from_slice(&scores);
+            });
         }
     }
 
-    /// `None` if the instruction set is plain Rust; otherwise whether all centroids exist.
-    fn maxima_simd(&self, centroids: Centroids<'_>, maxima: &mut [Lanes]) -> Option<bool> {
+    /// Does nothing and returns false if the instruction set is plain Rust.
+    fn maxima_simd(&self, centroids: Centroids<'_>, maxima: &mut [Lanes]) -> bool {
         #[cfg(target_arch = "x86_64")]
         return simd::maxima_residual(self, centroids, maxima);
         #[cfg(not(target_arch = "x86_64"))]
-        None
+        false
     }
 
-    fn scores_simd(&self, centroids: Centroids<'_>, out: &mut [f32]) -> Option<bool> {
+    fn scores_simd(&self, centroids: Centroids<'_>, out: &mut [f32]) -> bool {
         #[cfg(target_arch = "x86_64")]
         return simd::scores_residual(self, centroids, out);
         #[cfg(not(target_arch = "x86_64"))]
-        None
+        false
     }
 
-    /// Checks the shapes and joins the tokens with their centroids.
-    fn check<'a>(&self, tokens: ResidualTokens<'a>, scores: &'a [f32]) -> Centroids<'a> {
+    fn check(&self, tokens: ResidualTokens<'_>, scores: &[f32]) {
         let (width, stride) = (usize::from(tokens.id_width), self.stride());
         assert!((2..=4).contains(&width), "a centroid id has 2, 3 or 4 bytes, not {width}");
         assert_eq!(tokens.centroid_ids.len(), tokens.len() * width, "one centroid id per token");
         assert_eq!(tokens.codes.len(), tokens.len() * self.row_bytes(), "one row of codes per token");
         assert!(scores.len().is_multiple_of(stride.max(1)), "one centroid score per padded query row");
-        Centroids { tokens, scores, stride }
     }
 
-    /// Hands the scores of each token for each 16 query rows to `each`; false if a centroid does not exist.
-    fn scalar(&self, centroids: Centroids<'_>, mut each: impl FnMut(usize, usize, [f32; 16])) -> bool {
+    /// Where in `scores` the row of each token's centroid begins; `None` if one is not there.
+    fn places(&self, tokens: ResidualTokens<'_>, scores: &[f32]) -> Option<Vec<usize>> {
+        let stride = self.stride();
+        let (places, largest) = match tokens.id_width {
+            2 => places(tokens.centroid_ids.as_chunks::<2>().0, stride),
+            3 => places(tokens.centroid_ids.as_chunks::<3>().0, stride),
+            _ => places(tokens.centroid_ids.as_chunks::<4>().0, stride),
+        };
+        (largest < scores.len() / stride).then_some(places)
+    }
+
+    /// Hands the scores of each token for each 16 query rows to `each`.
+    fn scalar(&self, centroids: Centroids<'_>, mut each: impl FnMut(usize, usize, [f32; 16])) {
         let tokens = centroids.tokens;
         let mut pairs = vec![[0i16; 2]; self.packed.groups];
         for (token, row) in tokens.codes.chunks_exact(self.row_bytes()).enumerate() {
-            let Some(centroid) = centroids.row(token) else { return false };
+            let centroid = centroids.row(token);
             let scale = self.scale_table[usize::from(tokens.scales[token])];
             self.expand(row, &mut pairs);
             for (vector, block) in self.packed.blocks() {
@@ -238,7 +247,6 @@ impl ResidualQuery {
                 each(vector, token, std::array::from_fn(score));
             }
         }
-        true
     }
 
     fn expand(&self, codes: &[u8], pairs: &mut [[i16; 2]]) {
@@ -277,20 +285,34 @@ impl ResidualQuery {
     }
 }
 
+/// The first number of each row of `stride` that `ids` name, and the largest id. Numbers of ids that are too large mean nothing.
+fn places<const W: usize>(ids: &[[u8; W]], stride: usize) -> (Vec<usize>, usize) {
+    let mut largest = 0;
+    let place = |id: &[u8; W]| {
+        let mut bytes = [0; 8];
+        bytes[..W].copy_from_slice(id);
+        let id = u64::from_le_bytes(bytes) as usize;
+        largest = id.max(largest);
+        id.wrapping_mul(stride)
+    };
+    (ids.iter().map(place).collect(), largest)
+}
+
 /// The tokens of a document, and the score of every centroid for every query row.
 #[derive(Clone, Copy)]
 pub(super) struct Centroids<'a> {
     pub(super) tokens: ResidualTokens<'a>,
-    pub(super) scores: &'a [f32],
+    /// Where in `scores` the row of each token's centroid begins.
+    places: &'a [usize],
+    scores: &'a [f32],
     pub(super) stride: usize,
 }
 
 impl<'a> Centroids<'a> {
-    /// The scores of a token's centroid, if it exists.
+    /// The scores of a token's centroid.
     #[inline(always)]
-    pub(super) fn row(&self, token: usize) -> Option<&'a [f32]> {
-        let first = (self.tokens.centroid(token) as usize).checked_mul(self.stride)?;
-        self.scores.get(first..first.checked_add(self.stride)?)
+    pub(super) fn row(&self, token: usize) -> &'a [f32] {
+        &self.scores[self.places[token]..][..self.stride]
     }
 
     /// Some centroid's scores.

@@ -23,12 +23,15 @@ impl Retriever {
     /// [`Error::EmptyQuery`] if the query has no token that the model knows; [`Error`] if the model
     /// fails or a file of the index is damaged.
     pub fn search(&self, query: &str, options: &SearchOptions) -> Result<Answer, Error> {
-        let snapshot = self.snapshot();
+        self.search_in(&self.snapshot(), query, options)
+    }
+
+    fn search_in(&self, snapshot: &Snapshot, query: &str, options: &SearchOptions) -> Result<Answer, Error> {
         if query.trim().is_empty() {
             return Err(Error::EmptyQuery);
         }
         if snapshot.settings().token_dim == 0 {
-            return self.search_by_vector(&snapshot, query, options);
+            return self.search_by_vector(snapshot, query, options);
         }
         let start = Instant::now();
         let encoded = self.model.encode_query_tokens(query)?;
@@ -36,17 +39,24 @@ impl Retriever {
         if encoded.matrix.view().is_empty() {
             return Err(Error::EmptyQuery);
         }
-        let outcome = search_tokens(&snapshot, encoded.matrix.view(), options)?;
-        let explainer = Explainer::new(&snapshot, encoded.matrix.view(), options.isa)?;
-        self.answer(&snapshot, outcome, encode_nanos, Some((&encoded, explainer)))
+        let outcome = search_tokens(snapshot, encoded.matrix.view(), options)?;
+        let explainer = Explainer::new(snapshot, encoded.matrix.view(), options.isa)?;
+        self.answer(snapshot, outcome, encode_nanos, Some((&encoded, explainer)))
     }
 
-    /// [`Retriever::search`] for many queries, in parallel over queries, each on one thread.
+    /// [`Retriever::search`] for many queries in one snapshot, in parallel over queries on the current thread pool, each on
+    /// one thread. A query in flight holds 128 bytes per centroid of the largest segment and 8 per document of it.
     ///
     /// # Errors
     /// The first error of any query.
     pub fn search_batch(&self, queries: &[&str], options: &SearchOptions) -> Result<Vec<Answer>, Error> {
-        queries.par_iter().map(|query| self.search(query, options)).collect()
+        let snapshot = self.snapshot();
+        if let Some(filter) = &options.filter {
+            // Its bitmaps are made once, not once by each thread.
+            snapshot.segments().iter().try_for_each(|segment| filter.select(segment).map(drop))?;
+        }
+        let alone = SearchOptions { threads: 1, ..options.clone() };
+        queries.par_iter().map(|query| self.search_in(&snapshot, query, &alone)).collect()
     }
 
     /// Says which document token answers which query token, for the document `id`.

@@ -7,7 +7,7 @@
 ///
 /// ```
 /// use lateen::search::{Effort, SearchOptions};
-/// let thorough = Effort { candidates: 2000, ..Effort::for_top(100) };
+/// let thorough = Effort { nprobe: 128, ..Effort::for_top(100) };
 /// let options = SearchOptions { effort: Some(thorough), ..SearchOptions::top(100) };
 /// assert!(thorough.nprobe >= 1 && options.k == 100);
 /// ```
@@ -15,6 +15,9 @@
 pub struct Effort {
     /// The most centroids whose lists are walked per query token.
     pub nprobe: usize,
+    /// The most documents, best of the walk, whose estimates are made again from the centroids of all their tokens; never
+    /// fewer than `candidates`. A refined estimate costs about a tenth of a score.
+    pub refine: usize,
     /// The most documents scored in the second stage; never fewer than `k`.
     pub candidates: usize,
     /// Documents are scored by descending estimate, until an estimate and this many standard deviations of what
@@ -23,16 +26,35 @@ pub struct Effort {
 }
 
 impl Effort {
+    /// The default margin: one document in fifty lies further above its estimate.
+    pub const MARGIN: f32 = 2.0;
+
     /// The default for the best `k` documents.
     #[must_use]
     pub fn for_top(k: usize) -> Self {
-        Self { nprobe: 64, candidates: k.saturating_mul(8).max(512), margin: f32::INFINITY }
+        Self::with(if k > 32 { 32 } else { 16 }, k.saturating_mul(5).max(200))
+    }
+
+    /// So many centroids and scored documents, twice as many refined estimates, and the default margin.
+    #[must_use]
+    pub fn with(nprobe: usize, candidates: usize) -> Self {
+        Self { nprobe, refine: candidates.saturating_mul(2), candidates, margin: Self::MARGIN }
+    }
+
+    /// How many documents are likely to be scored.
+    pub(super) fn expected(self, k: usize) -> usize {
+        if self.margin.is_finite() {
+            self.candidates.min(k.saturating_mul(3).max(64))
+        } else {
+            self.candidates
+        }
     }
 
     /// The same within what makes sense: at least one centroid, at least `k` documents, a margin that is a number.
     pub(super) fn at_least(self, k: usize) -> Self {
         let margin = if self.margin.is_nan() { f32::INFINITY } else { self.margin };
-        Self { nprobe: self.nprobe.max(1), candidates: self.candidates.max(k), margin }
+        let candidates = self.candidates.max(k);
+        Self { nprobe: self.nprobe.max(1), refine: self.refine.max(candidates), candidates, margin }
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Plan {
     ExactTokens,
     /// Every live document was scored on its codes.
     ExactCodes,
+    /// Every document that may be a hit was scored on its codes, together with its own tokens' centroids only.
+    ExactFew,
     /// Centroids and inverted lists gave a shortlist, which was scored on its codes.
     TwoStage,
     /// Every live document's vector was compared.
@@ -31,6 +33,7 @@ impl Plan {
             Self::Empty => "empty",
             Self::ExactTokens => "exact-tokens",
             Self::ExactCodes => "exact-codes",
+            Self::ExactFew => "exact-few",
             Self::TwoStage => "two-stage",
             Self::DenseExact => "dense-exact",
             Self::DenseGraph => "dense-graph",
@@ -58,8 +61,23 @@ pub(super) struct Shape {
     pub query_tokens: u64,
 }
 
-/// Cost of walking one posting, in units of scoring one token of a document.
-pub(super) const POSTING: f64 = 0.06;
+impl Shape {
+    fn tokens_per_document(self) -> f64 {
+        self.tokens as f64 / self.documents.max(1) as f64
+    }
+}
+
+/// What things cost in units of scoring one document token on its codes, as measured on one core (`benches/search.rs`).
+pub(super) mod cost {
+    /// Scoring one centroid and looking for the best.
+    pub const CENTROID: f64 = 0.8;
+    /// Walking one posting.
+    pub const POSTING: f64 = 0.2;
+    /// Looking a token's centroid up in the coarse scores.
+    pub const ESTIMATE: f64 = 0.1;
+    /// Scoring a token's centroid along with the token.
+    pub const OWN_CENTROID: f64 = 1.0;
+}
 
 /// Chooses the plan for one segment and says why. Costs are in units of scoring one document token.
 pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, String), SearchError> {
@@ -81,24 +99,36 @@ pub(super) fn choose(shape: Shape, options: &SearchOptions) -> Result<(Plan, Str
     match (storage, options.plan) {
         (Some(storage), PlanChoice::TwoStage) => Err(SearchError::PlanNotPossible { storage }),
         (Some(storage), _) => Ok((Plan::ExactTokens, format!("{storage} are stored without centroids"))),
-        (None, PlanChoice::Exact) => Ok((Plan::ExactCodes, "asked for".to_owned())),
+        (None, PlanChoice::Exact) => Ok((exact(shape), "asked for".to_owned())),
         (None, PlanChoice::TwoStage) => Ok((Plan::TwoStage, "asked for".to_owned())),
         (None, PlanChoice::Auto) => Ok(cheaper(shape, options)),
     }
 }
 
+/// Whichever way to score all that may be hits is cheaper.
+fn exact(shape: Shape) -> Plan {
+    let tokens = shape.allowed as f64 * shape.tokens_per_document();
+    let all_centroids = shape.centroids as f64 * cost::CENTROID;
+    if tokens * cost::OWN_CENTROID < all_centroids { Plan::ExactFew } else { Plan::ExactCodes }
+}
+
 fn cheaper(shape: Shape, options: &SearchOptions) -> (Plan, String) {
-    let documents = shape.documents.max(1) as f64;
-    let per_document = shape.tokens as f64 / documents;
-    let scan = shape.allowed as f64 * per_document;
+    let per_document = shape.tokens_per_document();
+    let centroids = shape.centroids as f64;
+    let tokens = shape.allowed as f64 * per_document;
+    let exact = exact(shape);
+    let scan = match exact {
+        Plan::ExactFew => tokens * (1.0 + cost::OWN_CENTROID),
+        _ => tokens + centroids * cost::CENTROID,
+    };
     let effort = options.effort();
-    let shortlist = (effort.candidates as f64).min(shape.allowed as f64) * per_document;
-    let list = shape.tokens as f64 / (shape.centroids.max(1) as f64);
-    let probed = (effort.nprobe as f64).min(shape.centroids as f64);
-    let postings = shape.query_tokens as f64 * probed * list * POSTING;
-    let staged = shape.centroids as f64 + postings + shortlist;
+    let postings_of_list = shape.tokens as f64 / centroids.max(1.0);
+    let postings = shape.query_tokens as f64 * (effort.nprobe as f64).min(centroids) * postings_of_list;
+    let shortlist = (effort.expected(options.k) as f64).min(shape.allowed as f64) * per_document;
+    let refined = (effort.refine as f64).min(shape.allowed as f64) * per_document;
+    let staged = centroids * cost::CENTROID + postings * cost::POSTING + refined * cost::ESTIMATE + shortlist;
     let why = format!("a scan costs {scan:.0} token scores, two stages about {staged:.0}");
-    (if scan <= staged { Plan::ExactCodes } else { Plan::TwoStage }, why)
+    (if scan <= staged { exact } else { Plan::TwoStage }, why)
 }
 
 #[cfg(test)]
@@ -123,7 +153,7 @@ mod tests {
         let plan =
             |documents| choose(shape(TokenStorage::Residual4, documents), &SearchOptions::top(10)).unwrap().0;
         assert_eq!(plan(1), Plan::ExactCodes);
-        assert_eq!(plan(300), Plan::ExactCodes);
+        assert_eq!(plan(50), Plan::ExactCodes);
         assert_eq!(plan(5_000), Plan::TwoStage);
         assert_eq!(plan(1_000_000), Plan::TwoStage);
     }

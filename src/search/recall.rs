@@ -210,6 +210,7 @@ const CANDIDATES: &str = "candidates";
 /// In thousandths; left out if all candidates are scored.
 const MARGIN: &str = "margin_thousandths";
 const NPROBE: &str = "nprobe";
+const REFINE: &str = "refine";
 
 /// The settings as an index keeps them.
 pub(super) fn knobs_of(effort: &Effort) -> Vec<Knob> {
@@ -219,21 +220,23 @@ pub(super) fn knobs_of(effort: &Effort) -> Vec<Knob> {
         knobs.push(knob(MARGIN, (effort.margin.max(0.0) * 1000.0).round() as u64));
     }
     knobs.push(knob(NPROBE, effort.nprobe as u64));
+    knobs.push(knob(REFINE, effort.refine as u64));
     knobs
 }
 
 /// The settings that an index kept; `None` if it names one that is unknown here, or lacks one.
 pub(super) fn effort_of(knobs: &[Knob]) -> Option<Effort> {
-    let (mut nprobe, mut candidates, mut margin) = (None, None, f32::INFINITY);
+    let (mut nprobe, mut candidates, mut refine, mut margin) = (None, None, None, f32::INFINITY);
     for Knob { name, value } in knobs {
         match name.as_str() {
             NPROBE => nprobe = Some(usize::try_from(*value).ok()?),
             CANDIDATES => candidates = Some(usize::try_from(*value).ok()?),
+            REFINE => refine = Some(usize::try_from(*value).ok()?),
             MARGIN => margin = (*value as f64 / 1000.0) as f32,
             _ => return None,
         }
     }
-    Some(Effort { nprobe: nprobe?, candidates: candidates?, margin })
+    Some(Effort { nprobe: nprobe?, refine: refine?, candidates: candidates?, margin })
 }
 
 #[cfg(test)]
@@ -246,7 +249,7 @@ mod tests {
             recall,
             measured: recall,
             lower: recall,
-            knobs: knobs_of(&Effort { nprobe, candidates: 100, margin: 1.5 }),
+            knobs: knobs_of(&Effort { margin: 1.5, ..Effort::with(nprobe, 100) }),
         };
         let targets = vec![target(16, 900_000, 4), target(16, 990_000, 16), target(128, 950_000, 8)];
         Tuning { documents: 10, queries: 64, targets, ..Tuning::default() }
@@ -268,7 +271,7 @@ mod tests {
     #[test]
     fn efforts_are_kept_by_name() {
         for margin in [0.0, 1.25, f32::INFINITY] {
-            let effort = Effort { nprobe: 24, candidates: 300, margin };
+            let effort = Effort { margin, ..Effort::with(24, 300) };
             let knobs = knobs_of(&effort);
             assert!(knobs.windows(2).all(|pair| pair[0].name < pair[1].name));
             assert_eq!(effort_of(&knobs), Some(effort));

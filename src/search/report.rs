@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::plan::POSTING;
+use super::plan::cost;
 use super::{Effort, EffortSource, Plan, SearchOptions};
 use crate::index::Snapshot;
 use crate::types::Hit;
@@ -64,8 +64,9 @@ impl SearchReport {
     #[must_use]
     pub fn work(&self) -> f64 {
         let cost = |stage: &StageReport| match stage.name {
-            "scan" | "rescore" => stage.examined as f64,
-            "lists" => stage.examined as f64 * POSTING,
+            "scan" | "rescore" | "rest" => stage.examined as f64,
+            "lists" => stage.examined as f64 * cost::POSTING,
+            "refine" => stage.examined as f64 * cost::ESTIMATE,
             _ => 0.0,
         };
         self.stages.iter().map(cost).sum()
@@ -84,7 +85,14 @@ impl SearchReport {
             stage.examined += examined;
             stage.kept += kept;
         } else {
-            self.stages.push(StageReport { name, nanos, examined, kept });
+            self.stages.push(StageReport { name, nanos, examined, kept, skipped: 0 });
+        }
+    }
+
+    /// Counts what a recorded stage did not need to look at.
+    pub(super) fn skip(&mut self, name: &'static str, skipped: u64) {
+        if let Some(stage) = self.stages.iter_mut().find(|stage| stage.name == name) {
+            stage.skipped += skipped;
         }
     }
 }
@@ -92,7 +100,7 @@ impl SearchReport {
 /// One stage of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageReport {
-    /// `centroids`, `lists`, `rescore`, `scan`, `graph` or `select`.
+    /// `centroids`, `lists`, `refine`, `rescore`, `rest`, `scan`, `graph` or `select`.
     pub name: &'static str,
     /// Wall-clock time in nanoseconds.
     pub nanos: u64,
@@ -100,4 +108,6 @@ pub struct StageReport {
     pub examined: u64,
     /// Things handed to the next stage.
     pub kept: u64,
+    /// Documents that the stage set aside unscored: not in the shortlist, or ruled out by their estimates.
+    pub skipped: u64,
 }

@@ -378,15 +378,93 @@ fn documents_without_tokens_are_no_hits() {
 #[test]
 fn threads_change_nothing() {
     let mut world = World::new(10);
-    let documents = documents(&mut world, 300);
-    let index = token_index(TokenStorage::Residual4, &documents, 300);
+    let documents = documents(&mut world, 900);
+    let index = token_index(TokenStorage::Residual4, &documents, 500);
     let snapshot = index.snapshot();
     let query = world.tokens(6);
-    let search = |threads| {
-        let asked = SearchOptions { threads, ..SearchOptions::top(20) };
-        search_tokens(&snapshot, query.matrix.view(), &asked).unwrap().hits
+    for plan in [PlanChoice::Auto, PlanChoice::Exact, PlanChoice::TwoStage] {
+        for margin in [-1.0, 2.0, f32::INFINITY] {
+            let effort = Some(Effort { margin, ..Effort::for_top(20) });
+            let search = |threads| {
+                let asked = SearchOptions { threads, effort, ..options(20, plan) };
+                search_tokens(&snapshot, query.matrix.view(), &asked).unwrap()
+            };
+            let (alone, shared) = (search(1), search(3));
+            assert_eq!(alone.hits, shared.hits);
+            let counts = |outcome: &SearchOutcome| -> Vec<(u64, u64, u64)> {
+                outcome
+                    .report
+                    .stages
+                    .iter()
+                    .map(|stage| (stage.examined, stage.kept, stage.skipped))
+                    .collect()
+            };
+            assert_eq!(counts(&alone), counts(&shared));
+        }
+    }
+}
+
+#[test]
+fn a_batch_finds_what_single_searches_find() {
+    let mut world = World::new(15);
+    let documents = documents(&mut world, 300);
+    let index = token_index(TokenStorage::Residual2, &documents, 200);
+    let snapshot = index.snapshot();
+    let queries: Vec<EncodedTokens> = (1..20).map(|rows| world.tokens(rows)).collect();
+    let queries: Vec<TokenMatrix<'_>> = queries.iter().map(|query| query.matrix.view()).collect();
+    for threads in [1, 3] {
+        let filter = Some(Filter::id(|id| id.ends_with('4')));
+        let asked = SearchOptions { threads, filter, ..SearchOptions::top(7) };
+        let batch = search_tokens_batch(&snapshot, &queries, &asked).unwrap();
+        assert_eq!(batch.len(), queries.len());
+        for (&query, outcome) in queries.iter().zip(batch) {
+            assert_eq!(outcome.hits, search_tokens(&snapshot, query, &asked).unwrap().hits);
+        }
+    }
+}
+
+#[test]
+fn a_document_scores_the_same_under_every_plan() {
+    let mut world = World::new(16);
+    let documents = documents(&mut world, 400);
+    for storage in [TokenStorage::Residual4, TokenStorage::Residual2] {
+        let index = token_index(storage, &documents, 400);
+        let snapshot = index.snapshot();
+        let query = world.tokens(5);
+        let search = |filter, plan, isa| {
+            let asked = SearchOptions { filter, isa, ..options(400, plan) };
+            search_tokens(&snapshot, query.matrix.view(), &asked).unwrap()
+        };
+        let all = search(None, PlanChoice::Exact, Isa::detect());
+        assert_eq!(all.report.plan, Plan::ExactCodes);
+        let few = Filter::ids(["d0003", "d0250", "d0399"]);
+        for isa in Isa::available() {
+            assert_eq!(search(None, PlanChoice::TwoStage, isa).hits, all.hits);
+            let found = search(Some(few.clone()), PlanChoice::Auto, isa);
+            assert_eq!((found.report.plan, found.hits.len()), (Plan::ExactFew, 3));
+            assert!(found.hits.iter().all(|hit| all.hits.contains(hit)));
+        }
+    }
+}
+
+#[test]
+fn a_small_margin_scores_less_and_still_finds_k() {
+    let mut world = World::new(17);
+    let documents = documents(&mut world, 2000);
+    let index = token_index(TokenStorage::Residual4, &documents, 2000);
+    let snapshot = index.snapshot();
+    let query = world.tokens(8);
+    let scored = |margin| {
+        let effort = Some(Effort { nprobe: 16, candidates: 1000, margin, ..Effort::for_top(10) });
+        let asked = SearchOptions { effort, ..options(10, PlanChoice::TwoStage) };
+        let outcome = search_tokens(&snapshot, query.matrix.view(), &asked).unwrap();
+        assert_eq!(outcome.hits.len(), 10);
+        let stage = outcome.report.stages.iter().find(|stage| stage.name == "rescore").unwrap();
+        assert_eq!(stage.kept + stage.skipped, outcome.report.stages[1].kept);
+        stage.kept
     };
-    assert_eq!(search(1), search(3));
+    let counts = [-10.0, 1.0, 3.0, f32::INFINITY, f32::NAN].map(scored);
+    assert!(counts.is_sorted() && counts[0] < counts[3], "{counts:?}");
 }
 
 #[test]

@@ -5,11 +5,13 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::allowed::Allowed;
-use super::plan::{self, Plan, Shape};
+use super::plan::{self, Shape};
 use super::recall;
+use super::rescore::{Bar, Progress, Scored, Spread, rescore, scan};
 use super::residual::Residual;
+use super::shortlist::shortlist;
 use super::top;
-use super::{EffortSource, SearchError, SearchOptions, SearchOutcome, SearchReport};
+use super::{EffortSource, Plan, SearchError, SearchOptions, SearchOutcome, SearchReport};
 use crate::index::{RawReader, RawRows, Segment, Snapshot};
 use crate::kernel::QueryF32;
 use crate::types::{Hit, Score, TokenMatrix};
@@ -18,10 +20,10 @@ use lateen_index_format::TokenStorage;
 /// Finds the best documents by late interaction, `Σᵢ maxⱼ ⟨qᵢ, dⱼ⟩`.
 ///
 /// * `query`: `[query_tokens, dim]`; rows of any length, longer ones weigh more.
-/// * Returns at most `k` hits, best first; exactly `min(k, live documents with tokens that pass the filter)` under the
-///   exact plan, and as many under the two-stage plan whenever its shortlist reaches that far.
-///   Larger scores are better.
-/// * Cost: see [the room](crate::search).
+/// * Returns `min(k, live documents with tokens that pass the filter)` hits, best first. Larger scores are better.
+///   The exact plans return the best ones; what the two-stage plan may miss, [`Effort`](super::Effort) says.
+/// * The hits do not depend on the instruction set where tokens are stored as codes, and never on the number of threads.
+/// * Cost: see [the room](crate::search). With several threads, centroids and documents are shared between them.
 ///
 /// # Errors
 /// [`SearchError::DimensionMismatch`] if `query` has not the index's dimension,
@@ -34,12 +36,39 @@ pub fn search_tokens(
     options: &SearchOptions,
 ) -> Result<SearchOutcome, SearchError> {
     check(snapshot, query)?;
-    if options.threads <= 1 {
-        return search_on_this_pool(snapshot, query, options);
+    if options.threads <= 1 || options.threads == rayon::current_num_threads() {
+        return search(snapshot, query, options);
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
-    let pool = pool.map_err(|_| SearchError::Threads { threads: options.threads })?;
-    pool.install(|| search_on_this_pool(snapshot, query, options))
+    pool(options.threads)?.install(|| search(snapshot, query, options))
+}
+
+/// Searches for many queries at once, each on one thread; outcomes are in the order of `queries`.
+///
+/// * `options.threads` share the queries between them; with 1, all stay on the calling thread.
+/// * Memory besides the outcomes: 128 bytes per centroid and thread for queries of 17 to 32 tokens, and 8 bytes per
+///   document and thread.
+///
+/// # Errors
+/// The first error of any query, as [`search_tokens`].
+pub fn search_tokens_batch(
+    snapshot: &Snapshot,
+    queries: &[TokenMatrix<'_>],
+    options: &SearchOptions,
+) -> Result<Vec<SearchOutcome>, SearchError> {
+    let alone = SearchOptions { threads: 1, ..options.clone() };
+    let one = |&query: &TokenMatrix<'_>| search_tokens(snapshot, query, &alone);
+    if options.threads <= 1 {
+        return queries.iter().map(one).collect();
+    }
+    // A filter's bitmaps are made once, not once by each thread.
+    snapshot.segments().iter().try_for_each(|segment| Allowed::of(segment, options).map(drop))?;
+    let all = || queries.par_iter().map(one).collect();
+    if options.threads == rayon::current_num_threads() { all() } else { pool(options.threads)?.install(all) }
+}
+
+fn pool(threads: usize) -> Result<rayon::ThreadPool, SearchError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|_| SearchError::Threads { threads })
 }
 
 pub(super) fn check(snapshot: &Snapshot, query: TokenMatrix<'_>) -> Result<(), SearchError> {
@@ -53,7 +82,7 @@ pub(super) fn check(snapshot: &Snapshot, query: TokenMatrix<'_>) -> Result<(), S
     if query.is_empty() { Err(SearchError::EmptyQuery) } else { Ok(()) }
 }
 
-fn search_on_this_pool(
+fn search(
     snapshot: &Snapshot,
     query: TokenMatrix<'_>,
     options: &SearchOptions,
@@ -66,15 +95,16 @@ fn search_on_this_pool(
     report.allowed = allowed.iter().map(Allowed::len).sum();
     let (options, source) = recall::resolve(snapshot, options, report.allowed);
     let options = &options;
+    let mut progress = Progress { bar: Bar::new(options.k), spread: Spread::default() };
     for (segment, allowed) in snapshot.segments().iter().zip(&allowed) {
         let shape = shape(snapshot, (segment, allowed), query)?;
         let (plan, why) = plan::choose(shape, options)?;
+        let one = OneSegment { segment, allowed, query, options };
+        hits.extend(one.search(plan, &mut progress, &mut report)?);
         if largest.is_none_or(|tokens| shape.tokens > tokens) {
             largest = Some(shape.tokens);
-            report.plan = plan;
-            report.why = why;
+            (report.plan, report.why) = (plan, why);
         }
-        hits.extend(search_segment((segment, allowed), query, (plan, options), &mut report)?);
     }
     report.effort_source = match source {
         source if report.effort.is_some() => source,
@@ -113,48 +143,141 @@ fn shape(
     })
 }
 
-fn search_segment(
-    (segment, allowed): (&Segment, &Allowed<'_>),
-    query: TokenMatrix<'_>,
-    (plan, options): (Plan, &SearchOptions),
-    report: &mut SearchReport,
-) -> Result<Vec<Hit>, SearchError> {
-    if plan == Plan::ExactTokens {
-        report.precision = "f32 query, tokens as stored";
-        return scan_raw((segment, allowed), query, options, report);
-    }
-    report.precision = "int8 query, codes as stored";
-    let start = Instant::now();
-    let residual = Residual::prepare(segment, query, options.isa)?;
-    let centroids = residual.centroids() as u64;
-    report.record("centroids", start, centroids * query.rows() as u64, 0);
-    let shortlist = if plan == Plan::TwoStage {
-        report.effort = Some(options.effort());
-        Some(residual.shortlist(allowed, options, report)?)
-    } else {
-        None
-    };
-    let start = Instant::now();
-    let docs = shortlist.unwrap_or_else(|| allowed.iter().collect());
-    let (hits, tokens) = score_all(segment, &docs, options, |doc| residual.score(doc))?;
-    let name = if plan == Plan::TwoStage { "rescore" } else { "scan" };
-    report.record(name, start, tokens, hits.len() as u64);
-    Ok(hits)
+/// One query in one segment.
+struct OneSegment<'a> {
+    segment: &'a Segment,
+    allowed: &'a Allowed<'a>,
+    query: TokenMatrix<'a>,
+    options: &'a SearchOptions,
 }
 
-fn scan_raw(
-    (segment, allowed): (&Segment, &Allowed<'_>),
-    query: TokenMatrix<'_>,
-    options: &SearchOptions,
-    report: &mut SearchReport,
-) -> Result<Vec<Hit>, SearchError> {
-    let start = Instant::now();
-    let packed = QueryF32::pack(options.isa, query);
-    let raw = segment.reader().raw()?.ok_or(SearchError::NotStored { what: "token vectors" })?;
-    let docs: Vec<u32> = allowed.iter().collect();
-    let (hits, tokens) = score_all(segment, &docs, options, |doc| score_raw(&raw, &packed, doc))?;
-    report.record("scan", start, tokens, hits.len() as u64);
-    Ok(hits)
+impl OneSegment<'_> {
+    fn search(
+        &self,
+        plan: Plan,
+        progress: &mut Progress,
+        report: &mut SearchReport,
+    ) -> Result<Vec<Hit>, SearchError> {
+        let scored = match plan {
+            Plan::ExactTokens => return self.scan_tokens(progress, report),
+            Plan::TwoStage => self.two_stages(progress, report)?,
+            _ => self.scan_codes(plan, progress, report)?,
+        };
+        report.precision = "int8 query, codes as stored";
+        Ok(scored.into_iter().map(|(doc, score)| self.hit(doc, score)).collect())
+    }
+
+    fn two_stages(
+        &self,
+        progress: &mut Progress,
+        report: &mut SearchReport,
+    ) -> Result<Vec<(u32, f32)>, SearchError> {
+        let (effort, threads) = (self.options.effort(), self.options.threads);
+        report.effort = Some(effort);
+        let start = Instant::now();
+        let mut residual = Residual::prepare(self.segment, self.query, self.options.isa)?;
+        let (probes, coarse) = residual.probe(effort.nprobe, threads);
+        let probed = probes.iter().map(|probe| probe.lists.len() as u64).sum();
+        report.record("centroids", start, (residual.centroids() * self.query.rows()) as u64, probed);
+
+        let start = Instant::now();
+        let mut shortlist = shortlist(self.segment, self.allowed, &probes, effort.refine)?;
+        let listed = shortlist.documents.len() as u64;
+        report.record("lists", start, shortlist.postings, listed);
+        report.skip("lists", shortlist.reached - listed);
+
+        let start = Instant::now();
+        let seen = shortlist.refine(&residual, &coarse, effort.candidates)?;
+        let refined = shortlist.documents.len() as u64;
+        report.record("refine", start, seen, refined);
+        report.skip("refine", listed - refined);
+
+        let start = Instant::now();
+        let found = rescore(&residual, &shortlist, (effort, threads), progress)?;
+        report.record("rescore", start, found.tokens, found.documents.len() as u64);
+        report.skip("rescore", found.skipped);
+        let mut scored = found.documents;
+        // Fewer than `k` were reached: any others will do, as long as they exist.
+        let missing = self.options.k.saturating_sub(scored.len());
+        if missing > 0 && found.skipped == 0 {
+            let start = Instant::now();
+            let others = self.others(&shortlist.documents, &residual, (missing, progress))?;
+            report.record("rest", start, others.tokens, others.documents.len() as u64);
+            scored.extend(others.documents);
+        }
+        Ok(scored)
+    }
+
+    /// Scores documents that are not in the shortlist until `missing` of them have tokens.
+    fn others(
+        &self,
+        shortlist: &[(u32, f32)],
+        residual: &Residual<'_>,
+        (missing, progress): (usize, &mut Progress),
+    ) -> Result<Scored, SearchError> {
+        let mut reached: Vec<u32> = shortlist.iter().map(|&(doc, _)| doc).collect();
+        reached.sort_unstable();
+        let mut rest = self.allowed.iter().filter(|doc| reached.binary_search(doc).is_err()).peekable();
+        let mut all = Scored::default();
+        while all.documents.len() < missing && rest.peek().is_some() {
+            let some = rest.by_ref().take(missing - all.documents.len());
+            let found = scan(residual, some, self.options.threads, progress)?;
+            all.documents.extend(found.documents);
+            all.tokens += found.tokens;
+        }
+        Ok(all)
+    }
+
+    fn scan_codes(
+        &self,
+        plan: Plan,
+        progress: &mut Progress,
+        report: &mut SearchReport,
+    ) -> Result<Vec<(u32, f32)>, SearchError> {
+        let threads = self.options.threads;
+        let start = Instant::now();
+        let mut residual = Residual::prepare(self.segment, self.query, self.options.isa)?;
+        if plan == Plan::ExactCodes {
+            residual.score_centroids(threads);
+            let scores = (residual.centroids() * self.query.rows()) as u64;
+            report.record("centroids", start, scores, 0);
+        }
+        let start = Instant::now();
+        let found = scan(&residual, self.allowed.iter(), threads, progress)?;
+        report.record("scan", start, found.tokens, found.documents.len() as u64);
+        Ok(found.documents)
+    }
+
+    /// Parallel over documents if more than one thread was asked for. Documents without tokens are no hits.
+    fn scan_tokens(
+        &self,
+        progress: &mut Progress,
+        report: &mut SearchReport,
+    ) -> Result<Vec<Hit>, SearchError> {
+        report.precision = "f32 query, tokens as stored";
+        let start = Instant::now();
+        let packed = QueryF32::pack(self.options.isa, self.query);
+        let raw = self.segment.reader().raw()?.ok_or(SearchError::NotStored { what: "token vectors" })?;
+        let docs: Vec<u32> = self.allowed.iter().collect();
+        let one = |&doc: &u32| {
+            let (score, tokens) = score_raw(&raw, &packed, doc)?;
+            Ok((self.hit(doc, score), tokens))
+        };
+        let scored: Vec<(Hit, u64)> = match self.options.threads {
+            0 | 1 => docs.iter().map(one).collect::<Result<_, SearchError>>()?,
+            _ => docs.par_iter().map(one).collect::<Result<_, SearchError>>()?,
+        };
+        let tokens = scored.iter().map(|(_, tokens)| tokens).sum();
+        let hits: Vec<Hit> =
+            scored.into_iter().filter(|&(_, tokens)| tokens > 0).map(|(hit, _)| hit).collect();
+        hits.iter().for_each(|hit| progress.bar.raise(hit.score));
+        report.record("scan", start, tokens, hits.len() as u64);
+        Ok(hits)
+    }
+
+    fn hit(&self, doc: u32, score: f32) -> Hit {
+        Hit { doc: self.segment.doc_id(doc), score: Score::saturating(score) }
+    }
 }
 
 fn score_raw(raw: &RawReader<'_>, query: &QueryF32, doc: u32) -> Result<(f32, u64), SearchError> {
@@ -163,25 +286,4 @@ fn score_raw(raw: &RawReader<'_>, query: &QueryF32, doc: u32) -> Result<(f32, u6
         RawRows::F16(rows) => (query.maxsim_f16(rows), rows.len()),
     };
     Ok((score, (numbers / raw.dim()) as u64))
-}
-
-/// Scores `docs` with `score`, which returns the score and the tokens it looked at. Documents without
-/// tokens are no hits. Parallel over documents if more than one thread was asked for.
-fn score_all(
-    segment: &Segment,
-    docs: &[u32],
-    options: &SearchOptions,
-    score: impl Fn(u32) -> Result<(f32, u64), SearchError> + Sync,
-) -> Result<(Vec<Hit>, u64), SearchError> {
-    let one = |&doc: &u32| {
-        let (score, tokens) = score(doc)?;
-        Ok((Hit { doc: segment.doc_id(doc), score: Score::saturating(score) }, tokens))
-    };
-    let scored: Vec<(Hit, u64)> = match options.threads {
-        0 | 1 => docs.iter().map(one).collect::<Result<_, SearchError>>()?,
-        _ => docs.par_iter().map(one).collect::<Result<_, SearchError>>()?,
-    };
-    let tokens = scored.iter().map(|(_, tokens)| tokens).sum();
-    let hits = scored.into_iter().filter(|&(_, tokens)| tokens > 0).map(|(hit, _)| hit).collect();
-    Ok((hits, tokens))
 }

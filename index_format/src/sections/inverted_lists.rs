@@ -142,6 +142,41 @@ impl InvertedList<'_> {
         }
     }
 
+    /// Appends all documents that are left, faster than one by one.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish); the documents before the damage are appended.
+    pub fn read_into(mut self, documents: &mut Vec<u32>) -> Result<(), FormatError> {
+        documents.reserve(self.bytes.len());
+        let mut next = self.next;
+        let mut at = 0;
+        while let Some(&low) = self.bytes.get(at) {
+            // Nearly all numbers take one byte or two.
+            let gap = if low < 0x80 {
+                at += 1;
+                u32::from(low)
+            } else if let Some(&high @ 1..0x80) = self.bytes.get(at + 1) {
+                at += 2;
+                u32::from(low & 0x7f) | u32::from(high) << 7
+            } else {
+                let Some((gap, rest)) = read_leb128(&self.bytes[at..]) else {
+                    self.stop(Damage::Number);
+                    return self.finish();
+                };
+                at = self.bytes.len() - rest.len();
+                gap
+            };
+            let document = next + u64::from(gap);
+            if document >= u64::from(self.documents) {
+                self.stop(Damage::Document(document));
+                return self.finish();
+            }
+            documents.push(document as u32);
+            next = document + 1;
+        }
+        Ok(())
+    }
+
     fn stop(&mut self, damage: Damage) -> Option<u32> {
         self.damage = Some(damage);
         self.bytes = &[];

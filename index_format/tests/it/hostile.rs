@@ -161,6 +161,9 @@ fn lists_that_leave_the_documents_end_with_an_error() {
         assert_eq!(list.by_ref().count(), yielded, "{bytes:?}");
         assert!(list.finish().is_err(), "{bytes:?}");
         assert_eq!(list.next(), None);
+        let mut read = Vec::new();
+        assert!(InvertedListsView::new(&lists).unwrap().list(0).unwrap().read_into(&mut read).is_err());
+        assert_eq!(read.len(), yielded, "{bytes:?}");
     }
 }
 
@@ -177,6 +180,8 @@ fn leb128_beyond_u32_is_refused() {
         let mut list = InvertedListsView::new(&lists).unwrap().list(0).unwrap();
         assert_eq!(list.next(), None);
         assert!(list.finish().is_err());
+        let list = InvertedListsView::new(&lists).unwrap().list(0).unwrap();
+        assert!(list.read_into(&mut Vec::new()).is_err());
     }
 }
 

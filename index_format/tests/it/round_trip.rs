@@ -221,6 +221,9 @@ proptest! {
         prop_assert_eq!((view.centroids() as usize, view.documents()), (lists.len(), documents));
         for (centroid, list) in (0..).zip(&lists) {
             prop_assert_eq!(&view.list(centroid).unwrap().collect::<Vec<_>>(), list);
+            let mut read = Vec::new();
+            view.list(centroid).unwrap().read_into(&mut read).unwrap();
+            prop_assert_eq!(&read, list);
         }
     }
 

@@ -11,7 +11,7 @@ mod memory;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,6 +42,15 @@ pub enum FileBytes {
     Mapped(Arc<MappedFile>),
     /// On the heap.
     Memory(Arc<AlignedBytes>),
+}
+
+impl FileBytes {
+    /// Begins to read some bytes that will be wanted soon, if they are mapped.
+    pub(super) fn will_need(&self, range: Range<usize>) {
+        if let Self::Mapped(map) = self {
+            map.will_need(range);
+        }
+    }
 }
 
 impl Deref for FileBytes {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::format::{ALIGNMENT, BLOCK_LEN, FormatError, SectionEntry};
 use crate::index::IndexError;
+use crate::index::directory::FileBytes;
 
 /// The bytes of a section's head.
 pub(super) const HEAD_LEN: usize = 64;
@@ -83,13 +84,13 @@ pub(super) type Rule<'a> = dyn Fn(usize) -> Result<(), BlockError> + 'a;
 #[derive(Clone, Copy)]
 pub(super) struct Section<'a> {
     path: &'a Path,
-    file: &'a [u8],
+    file: &'a FileBytes,
     checked: &'a Checked,
     bytes: &'a [u8],
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn new(path: &'a Path, file: &'a [u8], checked: &'a Checked) -> Self {
+    pub(super) fn new(path: &'a Path, file: &'a FileBytes, checked: &'a Checked) -> Self {
         Self { path, file, checked, bytes: &file[checked.entry.range()] }
     }
 
@@ -122,6 +123,22 @@ impl<'a> Section<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Begins to read the blocks behind `part` that were never touched: those may not be in memory.
+    #[inline]
+    pub(super) fn will_need<T>(&self, part: &[T]) {
+        let place = self.place(part);
+        if place.is_empty() {
+            return;
+        }
+        for block in place.start / BLOCK_LEN..=(place.end - 1) / BLOCK_LEN {
+            if !self.checked.is_checked(block) {
+                let start = self.checked.entry.range().start;
+                let end = ((block + 1) * BLOCK_LEN).min(self.bytes.len());
+                self.file.will_need(start + block * BLOCK_LEN..start + end);
+            }
+        }
     }
 
     /// Makes sure of the bytes behind `part`, a slice of this section.

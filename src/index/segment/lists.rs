@@ -52,6 +52,19 @@ impl ListsReader<'_> {
         list.finish().map_err(|source| self.section.error(source))
     }
 
+    /// Replaces `documents` by those near a centroid: ascending local numbers, deleted documents included.
+    ///
+    /// # Errors
+    /// As [`ListsReader::for_each`].
+    pub fn read(&self, centroid: u32, documents: &mut Vec<u32>) -> Result<(), IndexError> {
+        documents.clear();
+        self.section.touch(self.offsets.entries(centroid))?;
+        let list = self.view.list(centroid).map_err(|source| self.section.error(source))?;
+        let start = self.offsets.payload() + self.offsets.offset(self.section.bytes(), centroid);
+        self.section.touch(start..start + list.size_hint().1.unwrap_or_default())?;
+        list.read_into(documents).map_err(|source| self.section.error(source))
+    }
+
     /// How many bytes a list takes: between 1 and 5 per document.
     ///
     /// # Errors

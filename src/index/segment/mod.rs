@@ -209,7 +209,7 @@ impl SegmentReader {
     }
 }
 
-fn read_meta(path: &Path, file: &[u8], sections: &[Checked]) -> Result<MetaRecord, IndexError> {
+fn read_meta(path: &Path, file: &FileBytes, sections: &[Checked]) -> Result<MetaRecord, IndexError> {
     let format = |source| IndexError::Format { file: path.to_owned(), source };
     let kind = SectionKind::Meta;
     let checked = sections.iter().find(|checked| checked.entry().kind() == kind);

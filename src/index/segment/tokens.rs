@@ -10,7 +10,7 @@ use crate::format::{
     BLOCK_LEN, CentroidIdsView, CodecView, CodesView, FormatError, MatrixData, MatrixView, ScalesView,
     SectionKind, TokenOffsetsView, TokenStorage,
 };
-use crate::kernel::ResidualTokens;
+use crate::kernel::{CentroidIds, ResidualTokens};
 
 /// Where the rows of each document are.
 #[derive(Clone, Copy)]
@@ -223,6 +223,28 @@ impl<'a> ResidualReader<'a> {
     /// As [`ResidualReader::tokens`].
     pub fn document(&self, document: u32) -> Result<ResidualTokens<'a>, IndexError> {
         self.tokens(self.rows(one(document))?)
+    }
+
+    /// The centroids of the tokens of one document, without their codes; every id is one of the codec's.
+    ///
+    /// # Errors
+    /// As [`ResidualReader::tokens`].
+    pub fn centroids_of(&self, document: u32) -> Result<CentroidIds<'a>, IndexError> {
+        let (section, view) = &self.centroid_ids;
+        let bytes = view.rows(self.rows(one(document))?).map_err(|source| section.error(source))?;
+        section.touch_part_with(bytes, &|block| self.check_ids(block))?;
+        Ok(CentroidIds { bytes, width: view.width() })
+    }
+
+    /// Begins to read the codes of a document that will be wanted soon, unless they were read before.
+    ///
+    /// # Errors
+    /// As [`ResidualReader::rows`].
+    pub fn will_need(&self, document: u32) -> Result<(), IndexError> {
+        let (section, view) = &self.codes;
+        let codes = view.rows(self.rows(one(document))?).map_err(|source| section.error(source))?;
+        section.will_need(codes);
+        Ok(())
     }
 
     /// Every id with a byte in the block must name a centroid: kernels use it as an index.

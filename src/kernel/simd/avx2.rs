@@ -6,6 +6,7 @@ use half::f16;
 
 use super::Job;
 use super::unit::{Machine, Unit};
+use crate::kernel::coarse::CentroidIds;
 use crate::kernel::scalar;
 
 /// Does `job` with AVX2: the 16 rows of a block are two registers, so that 12 sums, 2 query registers, a token and a product fill the 16.
@@ -30,6 +31,87 @@ pub(super) fn dot_f16(a: &[f16], b: &[f16]) -> f32 {
     unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), sums) };
     lanes.iter().sum::<f32>() + scalar::dot_f16(a_tail, b_tail)
 }
+
+/// `round(score · inverse)`, saturated to a byte; a NaN becomes 255. `inverses` has whole vectors of 16, `scores` and `out` whole rows.
+#[target_feature(enable = "avx2")]
+pub(super) fn coarse(scores: &[f32], inverses: &[f32], out: &mut [u8]) {
+    let inverses = inverses.as_chunks::<16>().0;
+    let vectors = scores.as_chunks::<16>().0.iter().zip(inverses.iter().cycle());
+    for ((scores, inverses), out) in vectors.zip(out.as_chunks_mut::<16>().0) {
+        let mut words = [_mm256_setzero_si256(); 2];
+        for (h, words) in words.iter_mut().enumerate() {
+            // SAFETY: half `h < 2` of 16 readable numbers.
+            let (scores, inverses) = unsafe {
+                (_mm256_loadu_ps(scores.as_ptr().add(8 * h)), _mm256_loadu_ps(inverses.as_ptr().add(8 * h)))
+            };
+            let scaled = _mm256_min_ps(_mm256_mul_ps(scores, inverses), _mm256_set1_ps(255.0));
+            *words = _mm256_cvtps_epi32(scaled);
+        }
+        // Packs work within halves: 0–3 8–11 4–7 12–15.
+        let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(words[0], words[1]));
+        let bytes = _mm_packus_epi16(_mm256_castsi256_si128(packed), _mm256_extracti128_si256::<1>(packed));
+        // SAFETY: 16 writable bytes.
+        unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), bytes) };
+    }
+}
+
+macro_rules! maxima {
+    ($name:ident, $each:ident, $register:ty, $load:ident, $store:ident, $max:ident, $bytes:literal) => {
+        /// Raises `maxima` by columns `first..` of the rows that `ids` name; false if one does not exist.
+        #[target_feature(enable = "avx2")]
+        pub(super) fn $name(
+            table: (&[u8], usize),
+            ids: CentroidIds<'_>,
+            first: usize,
+            maxima: &mut [u8],
+        ) -> bool {
+            match ids.width {
+                2 => $each(table, ids.bytes.as_chunks::<2>().0, first, maxima),
+                3 => $each(table, ids.bytes.as_chunks::<3>().0, first, maxima),
+                _ => $each(table, ids.bytes.as_chunks::<4>().0, first, maxima),
+            }
+        }
+
+        #[target_feature(enable = "avx2")]
+        fn $each<const W: usize>(
+            (table, stride): (&[u8], usize),
+            ids: &[[u8; W]],
+            first: usize,
+            maxima: &mut [u8],
+        ) -> bool {
+            let maxima = &mut maxima[..$bytes];
+            assert!(first + $bytes <= stride && table.len() >= stride);
+            let last = table.len() / stride - 1;
+            let columns = table.as_ptr().wrapping_add(first);
+            // SAFETY: so many readable bytes.
+            let start: $register = unsafe { $load(maxima.as_ptr().cast()) };
+            let mut largest = 0;
+            let mut row = |id: &[u8; W]| {
+                let mut bytes = [0; 8];
+                bytes[..W].copy_from_slice(id);
+                let id = u64::from_le_bytes(bytes) as usize;
+                largest = id.max(largest);
+                // SAFETY: row `min(id, last)` of the table has `stride` bytes, `first + $bytes` at least.
+                unsafe { $load(columns.add(id.min(last) * stride).cast()) }
+            };
+            // Two maxima by name, not in an array, so that they stay in registers.
+            let (mut even, mut odd) = (start, start);
+            let (pairs, rest) = ids.as_chunks::<2>();
+            for [a, b] in pairs {
+                (even, odd) = ($max(even, row(a)), $max(odd, row(b)));
+            }
+            for id in rest {
+                even = $max(even, row(id));
+            }
+            // SAFETY: so many writable bytes.
+            unsafe { $store(maxima.as_mut_ptr().cast(), $max(even, odd)) };
+            largest <= last
+        }
+    };
+}
+
+maxima!(maxima_of_32, each_of_32, __m256i, _mm256_loadu_si256, _mm256_storeu_si256, _mm256_max_epu8, 32);
+maxima!(maxima_of_16, each_of_16, __m128i, _mm_loadu_si128, _mm_storeu_si128, _mm_max_epu8, 16);
 
 pub(super) struct Avx2;
 
@@ -73,6 +155,11 @@ macro_rules! floats {
         unsafe fn max(a: __m256, b: __m256) -> __m256 {
             // SAFETY: the caller's promises.
             unsafe { _mm256_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn any_above(a: __m256, b: __m256) -> bool {
+            // SAFETY: the caller's promises.
+            unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) != 0 }
         }
     };
 }

@@ -80,6 +80,11 @@ macro_rules! floats {
             // SAFETY: the caller's promises.
             unsafe { _mm512_max_ps(a, b) }
         }
+        #[inline(always)]
+        unsafe fn any_above(a: __m512, b: __m512) -> bool {
+            // SAFETY: the caller's promises.
+            unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) != 0 }
+        }
     };
 }
 

@@ -121,8 +121,6 @@ pub(super) struct Residual<'a> {
     pub(super) scale_table: &'a [f32; 256],
     pub(super) scales: &'a [Lanes],
     pub(super) to: Destination<'a>,
-    /// Some token's centroid does not exist.
-    pub(super) damaged: bool,
 }
 
 /// Where scores go.
@@ -144,9 +142,7 @@ impl Finish for Residual<'_> {
         let mut rows = [self.centroids.any(); T];
         unrolled!(t < T, {
             scale_of[t] = self.scale_table[usize::from(token_scales[t])];
-            let row = self.centroids.row(first + t);
-            self.damaged |= row.is_none();
-            rows[t] = &row.unwrap_or(rows[t])[vector * 16..][..V * U::LANES];
+            rows[t] = &self.centroids.row(first + t)[vector * 16..][..V * U::LANES];
         });
         let scales = self.scales;
         // SAFETY: register `v < V` lies in `scales` and in each centroid row; the processor has `U`'s instructions.

@@ -20,6 +20,7 @@ use std::marker::PhantomData;
 
 use half::{bf16, f16};
 
+use super::coarse::CentroidIds;
 use super::isa::{Isa, Kind};
 use super::packed::{Lanes, Packed};
 use super::residual::{Centroids, ResidualQuery};
@@ -27,7 +28,7 @@ use crate::format::CodeWidth;
 use expand::{Digits, Expand, Fields, Signs};
 use finish::{Destination, Raise, RaiseScaled, Residual, StoreScaled};
 use tokens::{Bytes, Halves, InPlace, Write, Written};
-use unit::Machine;
+use unit::{Machine, Unit};
 
 /// Work that can be done with any machine: blocks of `FULL` registers, the last perhaps `HALF`, tiles of `T` tokens.
 trait Job {
@@ -59,6 +60,66 @@ fn prefetch(at: *const u8) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: SSE is part of x86-64; a prefetch never faults.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+}
+
+/// The first row from `from` with a score above its bar. `None` if `isa` is plain Rust.
+pub(super) fn next_above(isa: Isa, scores: &[f32], bars: &[f32], from: usize) -> Option<Option<usize>> {
+    struct Run<'a>(&'a [f32], &'a [f32], usize);
+    impl Job for Run<'_> {
+        type Output = Option<usize>;
+        #[inline(always)]
+        unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(
+            self,
+        ) -> Option<usize> {
+            let Self(scores, bars, from) = self;
+            (from..scores.len() / bars.len()).find(|row| {
+                let row = &scores[row * bars.len()..][..bars.len()];
+                let mut above = false;
+                for at in (0..bars.len()).step_by(M::F32::LANES) {
+                    // SAFETY: `row` and `bars` have as many numbers, whole registers of them (asserted below).
+                    above |= unsafe {
+                        let (row, bars) = (row.as_ptr().add(at), bars.as_ptr().add(at));
+                        M::F32::any_above(M::F32::load(row), M::F32::load(bars))
+                    };
+                }
+                above
+            })
+        }
+    }
+    assert!(!bars.is_empty() && bars.len().is_multiple_of(16));
+    dispatch(isa, Run(scores, bars, from))
+}
+
+/// Writes `round(score · inverse)`, saturated to a byte. False if `isa` is plain Rust.
+pub(super) fn coarse(isa: Isa, scores: &[f32], inverses: &[f32], out: &mut [u8]) -> bool {
+    assert!(scores.len() == out.len() && inverses.len().is_multiple_of(16));
+    if isa.kind() == Kind::Scalar || inverses.is_empty() {
+        return false;
+    }
+    // SAFETY: an `Isa` other than the scalar one exists only if detection found AVX2 on this processor.
+    unsafe { avx2::coarse(scores, inverses, out) };
+    true
+}
+
+/// Raises `maxima` of the columns from `first` by the rows of `(bytes, stride)` that `ids` name. Says whether all exist; `None` if
+/// `isa` is plain Rust.
+pub(super) fn coarse_maxima(
+    isa: Isa,
+    table: (&[u8], usize),
+    ids: CentroidIds<'_>,
+    first: usize,
+    maxima: &mut [u8],
+) -> Option<bool> {
+    if isa.kind() == Kind::Scalar {
+        return None;
+    }
+    assert!(first + maxima.len() <= table.1);
+    // SAFETY: an `Isa` other than the scalar one exists only if detection found AVX2 on this processor.
+    Some(match maxima.len() {
+        32 => unsafe { avx2::maxima_of_32(table, ids, first, maxima) },
+        16 => unsafe { avx2::maxima_of_16(table, ids, first, maxima) },
+        _ => return None,
+    })
 }
 
 /// Raises `maxima` by the products of the query with `rows` of `dim` `f32`. False if `isa` is plain Rust.
@@ -212,9 +273,8 @@ impl<M: Machine, E: Expand> Write for Codes<'_, M, E> {
     #[inline(always)]
     fn announce(&self, next: std::ops::Range<usize>) {
         for token in next.start..next.end.min(self.centroids.tokens.len()) {
-            if let Some(row) = self.centroids.row(token) {
-                row.iter().step_by(16).for_each(|line| prefetch(std::ptr::from_ref(line).cast()));
-            }
+            let row = self.centroids.row(token);
+            row.iter().step_by(16).for_each(|line| prefetch(std::ptr::from_ref(line).cast()));
         }
     }
 }
@@ -222,27 +282,24 @@ impl<M: Machine, E: Expand> Write for Codes<'_, M, E> {
 struct ResidualJob<'a, E>(&'a ResidualQuery, Centroids<'a>, Destination<'a>, PhantomData<E>);
 
 impl<E: Expand> Job for ResidualJob<'_, E> {
-    /// Whether all centroids exist.
-    type Output = bool;
+    type Output = ();
     #[inline(always)]
-    unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(self) -> bool {
+    unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(self) {
         let Self(query, centroids, to, _) = self;
         let writer = Codes::<M, E> { query, row_bytes: query.row_bytes(), centroids, kind: PhantomData };
         let source = Written { groups: query.packed().groups, writer };
         let (scales, scale_table) = (query.scales(), query.scale_table());
         let token_scales = centroids.tokens.scales;
-        let mut finish = Residual { centroids, token_scales, scale_table, scales, to, damaged: false };
+        let mut finish = Residual { centroids, token_scales, scale_table, scales, to };
         // SAFETY: `residual` below checked that codes, scales and query fit together.
         unsafe {
             tile::run::<M::Codes, _, FULL, HALF, T>(query.packed(), token_scales.len(), &source, &mut finish);
         }
-        !finish.damaged
     }
 }
 
-/// Raises maxima by, or writes, the scores of residual codes. Says whether all centroids exist; `None` if the query's
-/// instruction set is plain Rust.
-fn residual(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>) -> Option<bool> {
+/// Raises maxima by, or writes, the scores of residual codes. False if the query's instruction set is plain Rust.
+fn residual(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>) -> bool {
     let tokens = centroids.tokens;
     assert_eq!(tokens.codes.len(), tokens.len() * query.row_bytes());
     assert_eq!(query.scales().len(), query.packed().vectors());
@@ -256,24 +313,16 @@ fn residual(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>
     }
 }
 
-fn expanded<E: Expand>(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>) -> Option<bool> {
-    dispatch(query.isa(), ResidualJob::<E>(query, centroids, to, PhantomData))
+fn expanded<E: Expand>(query: &ResidualQuery, centroids: Centroids<'_>, to: Destination<'_>) -> bool {
+    dispatch(query.isa(), ResidualJob::<E>(query, centroids, to, PhantomData)).is_some()
 }
 
-pub(super) fn maxima_residual(
-    query: &ResidualQuery,
-    centroids: Centroids<'_>,
-    maxima: &mut [Lanes],
-) -> Option<bool> {
+pub(super) fn maxima_residual(query: &ResidualQuery, centroids: Centroids<'_>, maxima: &mut [Lanes]) -> bool {
     assert_eq!(maxima.len(), query.packed().vectors());
     residual(query, centroids, Destination::Maxima(maxima))
 }
 
-pub(super) fn scores_residual(
-    query: &ResidualQuery,
-    centroids: Centroids<'_>,
-    out: &mut [f32],
-) -> Option<bool> {
+pub(super) fn scores_residual(query: &ResidualQuery, centroids: Centroids<'_>, out: &mut [f32]) -> bool {
     residual(query, centroids, Destination::Scores(out))
 }
 

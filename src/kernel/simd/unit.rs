@@ -38,6 +38,8 @@ pub(super) trait Unit {
     unsafe fn mul(a: Self::Floats, b: Self::Floats) -> Self::Floats;
     /// `if a > b { a } else { b }`.
     unsafe fn max(a: Self::Floats, b: Self::Floats) -> Self::Floats;
+    /// Whether `a > b` in some lane.
+    unsafe fn any_above(a: Self::Floats, b: Self::Floats) -> bool;
 }
 
 /// An instruction set: the units it has, and how it writes tokens in their groups.

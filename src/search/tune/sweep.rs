@@ -185,7 +185,7 @@ impl<'a> Sweep<'a> {
 
 /// An effort that scores all its candidates.
 fn full(nprobe: usize, candidates: usize) -> Effort {
-    Effort { nprobe, candidates, margin: f32::INFINITY }
+    Effort { margin: f32::INFINITY, ..Effort::with(nprobe, candidates) }
 }
 
 /// Measures an effort, unless it was measured before.

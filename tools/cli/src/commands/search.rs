@@ -110,7 +110,7 @@ impl Tuning {
         }
         let usual = Effort::for_top(k);
         let nprobe = self.nprobe.unwrap_or(usual.nprobe);
-        Some(Effort { nprobe, candidates: self.candidates.unwrap_or(usual.candidates), ..usual })
+        Some(Effort::with(nprobe, self.candidates.unwrap_or(usual.candidates)))
     }
 
     /// Exact scores, whatever else is asked for.
@@ -153,6 +153,7 @@ struct StageBody {
     milliseconds: f64,
     examined: u64,
     kept: u64,
+    skipped: u64,
 }
 
 impl Search {
@@ -231,18 +232,24 @@ fn tell_stages(output: &mut Output, report: &AnswerReport) {
             (0, 0) => String::new(),
             (examined, kept) => format!("  {} → {}", size::grouped(examined), size::grouped(kept)),
         };
-        output.detail(format_args!("  {:<12} {:>9.3} ms{counts}", stage.name, stage.milliseconds));
+        let skipped = match stage.skipped {
+            0 => String::new(),
+            skipped => format!(", {} skipped", size::grouped(skipped)),
+        };
+        output.detail(format_args!("  {:<12} {:>9.3} ms{counts}{skipped}", stage.name, stage.milliseconds));
     }
 }
 
 /// Encoding, the stages of the search, and fetching what was stored, in order.
 fn stages(report: &AnswerReport) -> Vec<StageBody> {
-    let outer = |name, nanos| StageBody { name, milliseconds: size::millis(nanos), examined: 0, kept: 0 };
+    let outer =
+        |name, nanos| StageBody { name, milliseconds: size::millis(nanos), examined: 0, kept: 0, skipped: 0 };
     let inner = report.search.stages.iter().map(|stage| StageBody {
         name: stage.name,
         milliseconds: size::millis(stage.nanos),
         examined: stage.examined,
         kept: stage.kept,
+        skipped: stage.skipped,
     });
     let mut stages = vec![outer("encode", report.encode_nanos)];
     stages.extend(inner);
