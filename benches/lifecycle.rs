@@ -29,7 +29,6 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-#[allow(dead_code, reason = "judgements come from a file here")]
 #[path = "support/mod.rs"]
 mod support;
 use support::encoded::Encoded;

@@ -27,12 +27,10 @@ use lateen::search::{Effort, PlanChoice, SearchOptions, SearchReport, StageRepor
 use lateen::types::{EncodedTokens, TokenMatrixBuf};
 use serde_json::json;
 
-#[path = "support/encoded.rs"]
-mod encoded;
 #[path = "support/mod.rs"]
 mod support;
-use encoded::Encoded;
 use support::Quality;
+use support::encoded::Encoded;
 
 const ROUNDS: usize = 5;
 const COLUMNS: [&str; 17] = [

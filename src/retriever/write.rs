@@ -142,7 +142,7 @@ impl RetrieverWriter {
     fn pipe(
         &mut self,
         mut documents: impl Iterator<Item = Result<Document, CorpusError>>,
-        (to_encode, results): (&SyncSender<Vec<Document>>, &Receiver<Result<Vec<NewDocument>, Error>>),
+        (to_encode, results): (&SyncSender<Vec<Document>>, &Receiver<Encoded>),
         progress: &mut dyn FnMut(&Progress) -> Flow,
     ) -> Result<u64, Error> {
         let (mut read, mut at_work, mut flow) = (0, 0, Flow::Continue);
@@ -187,7 +187,7 @@ impl RetrieverWriter {
         failure.map_or(Ok(read), |error| Err(error.into()))
     }
 
-    fn write_next(&mut self, results: &Receiver<Result<Vec<NewDocument>, Error>>) -> Result<(), Error> {
+    fn write_next(&mut self, results: &Receiver<Encoded>) -> Result<(), Error> {
         // The encoder ends only after the channel to it does, or by a panic that the scope passes on.
         results.recv().map_or(Ok(()), |encoded| self.write_all(encoded?))
     }
@@ -272,6 +272,9 @@ impl RetrieverWriter {
         Ok(())
     }
 }
+
+/// A batch as it comes from the encoder.
+type Encoded = Result<Vec<NewDocument>, Error>;
 
 /// Documents as the index takes them, in their order.
 fn encode(
