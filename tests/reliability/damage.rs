@@ -58,8 +58,8 @@ fn open_and_ask(directory: &MemoryDirectory) -> Result<Answers, Box<dyn Error>> 
 /// An index with every section that this storage of tokens allows, two segments, a deletion, and random texts.
 fn large(tokens: TokenStorage) -> Files {
     let recipe = Recipe { token_dim: 32, dense_dim: 16, text: 520, ..Recipe::new(tokens, DenseStorage::I8) };
-    let numbers: Vec<u64> = (0..120).collect();
-    let count = if tokens == TokenStorage::F16 { 70 } else { 110 };
+    let numbers: Vec<u64> = (0..140).collect();
+    let count = if tokens == TokenStorage::F16 { 86 } else { 126 };
     let files = recipe.files(&[
         Batch { add: &numbers[..count], delete: &[] },
         Batch { add: &numbers[count..count + 6], delete: &[3, 4, 60] },
