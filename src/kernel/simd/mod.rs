@@ -114,9 +114,10 @@ pub(super) fn coarse_maxima(
         return None;
     }
     assert!(first + maxima.len() <= table.1);
-    // SAFETY: an `Isa` other than the scalar one exists only if detection found AVX2 on this processor.
     Some(match maxima.len() {
+        // SAFETY: an `Isa` other than the scalar one exists only if detection found AVX2 on this processor.
         32 => unsafe { avx2::maxima_of_32(table, ids, first, maxima) },
+        // SAFETY: as above.
         16 => unsafe { avx2::maxima_of_16(table, ids, first, maxima) },
         _ => return None,
     })
