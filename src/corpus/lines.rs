@@ -7,7 +7,7 @@ use std::io::{self, BufRead};
 pub(super) enum Line {
     /// The buffer holds a line without its end.
     Whole,
-    /// The line was longer than the limit; it was passed over, and the buffer is empty.
+    /// The line is longer than the limit; the buffer is empty.
     TooLong,
     /// There is no further line.
     End,
@@ -19,11 +19,13 @@ pub(super) struct Lines<R> {
     reader: R,
     number: u64,
     limit: usize,
+    /// The line last read was too long, and its end has not been seen.
+    unfinished: bool,
 }
 
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(reader: R, limit: usize) -> Self {
-        Self { reader, number: 0, limit }
+        Self { reader, number: 0, limit, unfinished: false }
     }
 
     /// The line last read, from 1.
@@ -33,10 +35,11 @@ impl<R: BufRead> Lines<R> {
 
     /// Appends the next line to `line`, which never grows past the limit (CR LF not counted).
     ///
-    /// The rest of too long a line is read and dropped.
+    /// Too long a line is reported as soon as that is known; the next call passes over the rest of it. So a line without
+    /// end costs no more than the limit, unless somebody wants to read on.
     pub(super) fn append(&mut self, line: &mut Vec<u8>) -> io::Result<Line> {
+        self.pass_over()?;
         let mut begun = false;
-        let mut too_long = false;
         loop {
             let bytes = match self.reader.fill_buf() {
                 Ok(bytes) => bytes,
@@ -53,14 +56,17 @@ impl<R: BufRead> Lines<R> {
             let end = memchr(bytes);
             let part = &bytes[..end.unwrap_or(bytes.len())];
             // One byte more than the limit may be the CR of a CR LF.
-            if !too_long && line.len() + part.len() <= self.limit + 1 {
+            let fits = line.len() + part.len() <= self.limit + 1;
+            if fits {
                 line.extend_from_slice(part);
-            } else {
-                too_long = true;
-                line.clear();
             }
             let (taken, done) = (end.map_or(part.len(), |end| end + 1), end.is_some() || bytes.is_empty());
             self.reader.consume(taken);
+            if !fits {
+                self.unfinished = !done;
+                line.clear();
+                return Ok(Line::TooLong);
+            }
             if done {
                 break;
             }
@@ -68,11 +74,26 @@ impl<R: BufRead> Lines<R> {
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        if too_long || line.len() > self.limit {
+        if line.len() > self.limit {
             line.clear();
             return Ok(Line::TooLong);
         }
         Ok(Line::Whole)
+    }
+
+    fn pass_over(&mut self) -> io::Result<()> {
+        while self.unfinished {
+            let bytes = match self.reader.fill_buf() {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let end = memchr(bytes);
+            let taken = end.map_or(bytes.len(), |end| end + 1);
+            self.unfinished = taken > 0 && end.is_none();
+            self.reader.consume(taken);
+        }
+        Ok(())
     }
 }
 

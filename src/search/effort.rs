@@ -13,7 +13,8 @@
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Effort {
-    /// The most centroids whose lists are walked per query token.
+    /// The most centroids whose lists are walked per query token, where a centroid has the usual 64 tokens. Where they have fewer,
+    /// as in small or merged segments, as many more, up to eight times.
     pub nprobe: usize,
     /// The most documents, best of the walk, whose estimates are made again from the centroids of all their tokens; never
     /// fewer than `candidates`. A refined estimate costs about a tenth of a score.

@@ -176,7 +176,9 @@ impl OneSegment<'_> {
         report.effort = Some(effort);
         let start = Instant::now();
         let mut residual = Residual::prepare(self.segment, self.query, self.options.isa)?;
-        let (probes, coarse) = residual.probe(effort.nprobe, threads);
+        let nprobe =
+            lists_to_walk(effort.nprobe, residual.centroids() as u64, self.segment.reader().tokens());
+        let (probes, coarse) = residual.probe(nprobe, threads);
         let probed = probes.iter().map(|probe| probe.lists.len() as u64).sum();
         report.record("centroids", start, (residual.centroids() * self.query.rows()) as u64, probed);
 
@@ -278,6 +280,16 @@ impl OneSegment<'_> {
     fn hit(&self, doc: u32, score: f32) -> Hit {
         Hit { doc: self.segment.doc_id(doc), score: Score::saturating(score) }
     }
+}
+
+/// Tokens of a centroid as codecs are trained: what an effort's `nprobe` is about.
+const TOKENS_PER_CENTROID: u64 = 64;
+
+/// The lists to walk per query token where lists may be shorter than usual, as after merges: so many more of them, at most eight
+/// times as many.
+fn lists_to_walk(nprobe: usize, centroids: u64, tokens: u64) -> usize {
+    let shorter = (centroids * TOKENS_PER_CENTROID + tokens / 2) / tokens.max(1);
+    nprobe.saturating_mul(shorter.clamp(1, 8) as usize)
 }
 
 fn score_raw(raw: &RawReader<'_>, query: &QueryF32, doc: u32) -> Result<(f32, u64), SearchError> {

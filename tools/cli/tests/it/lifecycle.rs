@@ -144,7 +144,7 @@ fn documents_and_vectors_move_through_json_lines() {
 
 /// All but token vectors is equal, and these point the same way.
 fn assert_close(mut first: Value, mut second: Value) {
-    let mut rows = |line: &mut Value| -> Vec<Vec<f64>> {
+    let rows = |line: &mut Value| -> Vec<Vec<f64>> {
         let tokens = line.as_object_mut().unwrap().remove("tokens");
         tokens.map_or(Vec::new(), |tokens| serde_json::from_value(tokens).unwrap())
     };
