@@ -282,14 +282,17 @@ impl OneSegment<'_> {
     }
 }
 
-/// Tokens of a centroid as codecs are trained: what an effort's `nprobe` is about.
+/// Tokens of a centroid as codecs are trained, and centroids of a segment of two million tokens: what `nprobe` is about.
 const TOKENS_PER_CENTROID: u64 = 64;
+const CENTROIDS: u64 = 1 << 15;
 
-/// The lists to walk per query token where lists may be shorter than usual, as after merges: so many more of them, at most eight
-/// times as many.
+/// The lists to walk per query token: more where lists are shorter than usual, as after merges, at most eight times as many; and
+/// more in larger segments, by the square root of their size, or else a walk would meet a smaller and smaller share of the documents
+/// worth meeting.
 fn lists_to_walk(nprobe: usize, centroids: u64, tokens: u64) -> usize {
-    let shorter = (centroids * TOKENS_PER_CENTROID + tokens / 2) / tokens.max(1);
-    nprobe.saturating_mul(shorter.clamp(1, 8) as usize)
+    let shorter = (centroids * TOKENS_PER_CENTROID) as f64 / tokens.max(1) as f64;
+    let larger = tokens as f64 / (CENTROIDS * TOKENS_PER_CENTROID) as f64;
+    (nprobe as f64 * shorter.clamp(1.0, 8.0) * larger.max(1.0).sqrt()).round() as usize
 }
 
 fn score_raw(raw: &RawReader<'_>, query: &QueryF32, doc: u32) -> Result<(f32, u64), SearchError> {
@@ -298,4 +301,19 @@ fn score_raw(raw: &RawReader<'_>, query: &QueryF32, doc: u32) -> Result<(f32, u6
         RawRows::F16(rows) => (query.maxsim_f16(rows), rows.len()),
     };
     Ok((score, (numbers / raw.dim()) as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lists_to_walk;
+
+    #[test]
+    fn shorter_lists_and_larger_segments_take_more_of_them() {
+        assert_eq!(lists_to_walk(32, 1_000, 64_000), 32);
+        assert_eq!(lists_to_walk(32, 500, 64_000), 32);
+        assert_eq!(lists_to_walk(32, 3_000, 64_000), 96);
+        assert_eq!(lists_to_walk(32, 64_000, 64_000), 256);
+        assert_eq!(lists_to_walk(32, 4 << 15, 4 << 21), 64);
+        assert_eq!(lists_to_walk(usize::MAX, 1, 0), usize::MAX);
+    }
 }
