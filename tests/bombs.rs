@@ -302,7 +302,12 @@ fn models() -> Vec<Case> {
         model("a tokenizer of 4 GiB", "tokenizer.json", Vec::new(), Some(4 << 30)),
         model("settings of 4 GiB", "config.json", Vec::new(), Some(4 << 30)),
         model("a header of 2⁶⁰ bytes", weights, HUGE.to_le_bytes().to_vec(), None),
-        model("a header of 17 MiB", weights, (17_u64 << 20).to_le_bytes().to_vec(), Some(18 << 20)),
+        model(
+            "a header of 17 MiB in a file of 14",
+            weights,
+            (17_u64 << 20).to_le_bytes().to_vec(),
+            Some(14 << 20),
+        ),
         model("a tensor of 2⁶⁰ rows", weights, tensor("[1152921504606846976,2]", "[0,8]"), None),
         model("a tensor whose size wraps around", weights, tensor("[9223372036854775808,2]", "[0,0]"), None),
         model("a tensor at 2⁶⁰", weights, tensor("[1,2]", "[1152921504606846976,1152921504606846978]"), None),
@@ -371,7 +376,8 @@ fn hostile_text_costs_no_more_than_its_length() {
         };
         let costs = [500, 5_000, 100_000, 1_000_000].map(cost);
         println!("{name}: {costs:?} bytes asked for");
-        assert!(costs[1] <= 12 * costs[0] + (64 << 10), "{name}: more than its length: {costs:?}");
+        // Buffers grow by doubling, so that a text may just need one size more.
+        assert!(costs[1] <= 12 * costs[0] + (128 << 10), "{name}: more than its length: {costs:?}");
         assert!(costs[3] <= 2 * costs[2] + (64 << 10), "{name}: not cut: {costs:?}");
     }
     // What is held at once does not grow with the text: it was never more than this for any of them.

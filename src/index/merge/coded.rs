@@ -17,7 +17,7 @@ type Built<'a> = (Tokens<'a>, Vec<(&'static str, String)>);
 /// New rows per new centroid, at least: fewer make no mean.
 const ROWS_PER_NEW_CENTROID: usize = 8;
 
-const EARLY_CENTROIDS: usize = 4096;
+const EARLY_CENTROIDS: usize = 3072;
 
 /// Deletions may leave so many times the centroids that a new codec would have.
 const FEW_TOKENS: usize = 3;
@@ -40,8 +40,8 @@ pub(super) fn retrain<'a>(
     train(&rows, &CodecOptions { levels, ..codec_options(options.settings, options.writer) })
 }
 
-/// As many as its tokens ask for. While an index is young it gets up to four times that, up to what an index of a
-/// quarter of a million tokens has: what is coded early keeps its codes for life, and should not be coded coarsely.
+/// As many as its tokens ask for. While an index is young it gets up to four times that, up to what an index of 200,000
+/// tokens has: what is coded early keeps its codes for life, and should not be coded coarsely.
 fn centroids_for(tokens: usize, tokens_per_centroid: usize) -> usize {
     let even = tokens.div_ceil(tokens_per_centroid.max(1));
     let early = tokens / early_tokens_per_centroid(tokens_per_centroid);
