@@ -41,7 +41,9 @@ impl PoolingOptions {
 /// ```
 /// use lateen::quant::{Pooling, PoolingOptions};
 /// let rows = lateen::types::TokenMatrix::new(&[0.6, 0.8, 1.0, 0.0, 0.0, 1.0, 0.8, 0.6], 2)?;
-/// let pooling = Pooling::of(rows, &PoolingOptions { protect: 0, ..PoolingOptions::with_factor(2) });
+/// let mut options = PoolingOptions::with_factor(2);
+/// options.protect = 0;
+/// let pooling = Pooling::of(rows, &options);
 /// assert_eq!(pooling.clusters(), [0, 1, 0, 1]);
 /// let pooled = pooling.means(rows)?;
 /// assert_eq!(pooled.view().rows(), 2);
