@@ -40,7 +40,7 @@ impl PoolingOptions {
 ///
 /// ```
 /// use lateen::quant::{Pooling, PoolingOptions};
-/// let rows = lateen::types::TokenMatrix::new(&[0.6, 0.8, 1.0, 0.0, 0.0, 1.0, 0.8, 0.6], 2)?;
+/// let rows = lateen::types::TokenMatrix::new(&[0.6, 0.8, 1.0, 0.0, 0.0, 1.0, 0.96, 0.28], 2)?;
 /// let mut options = PoolingOptions::with_factor(2);
 /// options.protect = 0;
 /// let pooling = Pooling::of(rows, &options);
