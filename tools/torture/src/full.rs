@@ -14,7 +14,7 @@ use crate::ledger;
 use crate::process::Writing;
 
 /// Left free beside the ballast: a few commits, less than what the writer's index takes while it is merged.
-const ROOM: u64 = 128 << 10;
+const ROOM: u64 = 64 << 10;
 
 #[derive(Debug, Args)]
 pub struct Full {
