@@ -48,6 +48,11 @@ impl Recall {
         f64::from(self.0) / f64::from(WHOLE)
     }
 
+    /// Half of what it lets be missed.
+    pub(super) fn with_half_the_misses(self) -> Self {
+        Self(WHOLE - (WHOLE - self.0) / 2)
+    }
+
     pub(super) fn millionths(self) -> u32 {
         self.0
     }

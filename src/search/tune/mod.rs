@@ -62,7 +62,7 @@ pub struct TuneProgress {
 /// Finds the cheapest effort that reaches each recall, for each number of hits.
 ///
 /// A target is reached if the lower end of the one-sided 95 % interval of recall ([`Interval::of_shares`]) is not below
-/// it. Targets that no effort reaches at a cost below that of a scan are left out: searches that ask for them scan.
+/// it; with sampled queries, which are easier than people's, if not even half as many hits are missed as it lets be. Targets that no effort reaches at a cost below that of a scan are left out: searches that ask for them scan.
 ///
 /// * `queries`: `[query_tokens, dim]` each: [`PseudoQueries::sample`], or the user's.
 /// * `progress` is asked from time to time whether to go on; `Ok(None)` if not.
@@ -107,7 +107,11 @@ pub fn tune(
     for k in ks {
         let mut sweep = Sweep::new(&truth, search(k));
         for &recall in &recalls {
-            match sweep.cheapest(recall, &mut go_on)? {
+            let aim = match options.source {
+                QuerySource::Sampled => recall.with_half_the_misses(),
+                _ => recall,
+            };
+            match sweep.cheapest(aim, &mut go_on)? {
                 Outcome::Stopped => return Ok(None),
                 Outcome::NotReached => {}
                 Outcome::Found { effort, measured, lower } => targets.push(TunedTarget {

@@ -23,7 +23,7 @@ pub struct PseudoQueries {
 
 impl Default for PseudoQueries {
     fn default() -> Self {
-        Self { count: 256, shortest: 4, longest: 20, noise: 0.75, seed: 42 }
+        Self { count: 256, shortest: 4, longest: 10, noise: 1.0, seed: 42 }
     }
 }
 
