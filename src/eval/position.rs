@@ -65,10 +65,8 @@ pub fn buckets_of_names<'a>(
     named: impl IntoIterator<Item = (&'a str, &'a str)>,
     names: &[&str],
 ) -> Vec<Bucket> {
-    let mut buckets: Vec<Bucket> = names
-        .iter()
-        .map(|name| Bucket { name: (*name).to_owned(), queries: BTreeSet::new() })
-        .collect();
+    let mut buckets: Vec<Bucket> =
+        names.iter().map(|name| Bucket { name: (*name).to_owned(), queries: BTreeSet::new() }).collect();
     for (query, name) in named {
         let at = buckets.iter().position(|bucket| bucket.name == name).unwrap_or_else(|| {
             let later = &buckets[names.len()..];

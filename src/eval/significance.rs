@@ -266,7 +266,8 @@ mod tests {
         let mut random = StdRng::seed_from_u64(11);
         let mut claims = [0, 0];
         for round in 0..400 {
-            let differences: Vec<f64> = (0..40).map(|_| random.random::<f64>() - random.random::<f64>()).collect();
+            let differences: Vec<f64> =
+                (0..40).map(|_| random.random::<f64>() - random.random::<f64>()).collect();
             claims[0] += usize::from(paired_t_test(&differences).unwrap().p < 0.05);
             claims[1] += usize::from(randomisation_test(&differences, 500, round).unwrap().p < 0.05);
         }

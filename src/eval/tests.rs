@@ -67,7 +67,11 @@ fn values_equal_those_of_ranx() {
                 let metric: Metric = name.parse().unwrap();
                 let ours = evaluate(&run, &qrels, &[metric]).value(query, metric).unwrap();
                 let theirs = value.as_f64().unwrap();
-                assert!((ours - theirs).abs() < 1e-6, "seed {} {query} {name}: {ours} {theirs}", case["seed"]);
+                assert!(
+                    (ours - theirs).abs() < 1e-6,
+                    "seed {} {query} {name}: {ours} {theirs}",
+                    case["seed"]
+                );
                 compared += 1;
             }
             graded += usize::from(qrels.judgements(query).any(|(_, grade)| grade > 1));
