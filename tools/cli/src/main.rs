@@ -11,6 +11,7 @@ mod exit;
 mod interrupt;
 mod npy;
 mod output;
+mod page;
 mod progress;
 mod size;
 mod text;

@@ -26,6 +26,7 @@ pub mod rerank;
 mod results;
 pub mod runtime;
 pub mod search;
+mod standing;
 pub mod stats;
 mod systems;
 pub mod tune;

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod evaluation;
+mod explanation;
 mod interruption;
 mod lifecycle;
 mod models;
