@@ -14,6 +14,7 @@ mod output;
 mod page;
 mod progress;
 mod size;
+mod study;
 mod text;
 
 use clap::Parser as _;

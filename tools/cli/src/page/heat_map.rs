@@ -9,6 +9,8 @@ const STYLE: &str = include_str!("heat_map.css");
 const SHADES: usize = 8;
 /// Pixels of a matrix cell.
 const CELL: usize = 14;
+/// Characters of a label, and pixels for each.
+const LABEL: (usize, usize) = (14, 8);
 /// Wider documents are shown in their text only: the matrix of more columns helps nobody.
 const MOST_COLUMNS: usize = 1024;
 
@@ -26,7 +28,7 @@ pub fn page(query: &str, sections: &[Section<'_>]) -> String {
     let mut body = Html::new();
     body.raw("<main>").with("h1", &[], format_args!("“{query}”"));
     body.with("p", &[("class", "dim")], "Late interaction adds up, over the tokens of the query, the largest product with a token of the \
-        document. Darker is closer. Point at a token of the query, or reach it with the Tab key, to see which token answers it.");
+        document. Darker is closer; grey words have no vector of their own. Point at a token of the query, or reach it with the Tab key, to see which token answers it.");
     for section in sections {
         one(&mut body, section);
     }
@@ -171,16 +173,23 @@ fn token(out: &mut Html, map: &TokenMap, row: usize, (text, top): (&str, f32)) {
 fn matrix(out: &mut Html, map: &TokenMap) {
     let (rows, columns) = (map.best.len(), map.document_spans.len());
     let top = largest(map);
-    let left = 12 * CELL;
+    let labels = |texts: &mut dyn Iterator<Item = String>| {
+        let longest = texts.map(|text| text.chars().map(width).sum::<usize>()).max().unwrap_or(0);
+        longest.min(LABEL.0) * LABEL.1 + CELL
+    };
+    let left = labels(&mut (0..rows).map(|row| asked(map, row).to_owned()));
+    let above = labels(&mut (0..columns).map(|column| found(map, column)));
     let mut paths = vec![String::new(); SHADES + 1];
     for row in 0..rows {
         for column in 0..columns {
             let path = &mut paths[shade(product(map, row, column), top)];
-            let (x, y) = (left + column * CELL, row * CELL);
+            let (x, y) = (left + column * CELL, above + row * CELL);
             let _ = write!(path, "M{x} {y}h{CELL}v{CELL}h-{CELL}z");
         }
     }
-    let (width, height) = ((left + columns * CELL).to_string(), (rows * CELL).to_string());
+    // The last labels lean over the edge.
+    let (width, height) =
+        ((left + columns * CELL + above).to_string(), (above + rows * CELL + CELL / 2).to_string());
     let view = format!("0 0 {width} {height}");
     let label = format!("{rows} query tokens against {columns} document tokens");
     out.tag(
@@ -195,19 +204,42 @@ fn matrix(out: &mut Html, map: &TokenMap) {
                     let opacity = format!("{:.2}", shade as f32 / SHADES as f32);
                     out.empty("path", &[("class", "cell"), ("fill-opacity", &opacity), ("d", path)]);
                 }
+                for column in 0..columns {
+                    let place = (left + column * CELL + CELL / 2 + 2, above - 4);
+                    column_label(out, &found(map, column), place);
+                }
                 for row in 0..rows {
-                    labelled_row(out, map, (row, left));
+                    labelled_row(out, map, row, (left, above));
                 }
             });
         },
     );
 }
 
-fn labelled_row(out: &mut Html, map: &TokenMap, (row, left): (usize, usize)) {
-    let (y, x) = (row * CELL, left + map.best[row] * CELL);
+/// How many narrow characters wide a character is.
+fn width(c: char) -> usize {
+    if c >= '\u{1100}' { 2 } else { 1 }
+}
+
+fn short(text: &str) -> String {
+    let mut room = LABEL.0;
+    let fits = |c: &char| {
+        let fits = width(*c) <= room;
+        room = room.saturating_sub(width(*c));
+        fits
+    };
+    text.chars().take_while(fits).collect()
+}
+
+fn column_label(out: &mut Html, text: &str, (x, y): (usize, usize)) {
+    let turn = format!("translate({x} {y}) rotate(-60)");
+    out.with("text", &[("class", "faint"), ("transform", &turn)], short(text));
+}
+
+fn labelled_row(out: &mut Html, map: &TokenMap, row: usize, (left, above): (usize, usize)) {
+    let (y, x) = (above + row * CELL, left + map.best[row] * CELL);
     let (text_x, text_y) = ((left - 6).to_string(), (y + CELL - 3).to_string());
-    let short: String = asked(map, row).chars().take(20).collect();
-    out.with("text", &[("x", &text_x), ("y", &text_y), ("text-anchor", "end")], short);
+    out.with("text", &[("x", &text_x), ("y", &text_y), ("text-anchor", "end")], short(asked(map, row)));
     let (x, y, size) = (x.to_string(), y.to_string(), CELL.to_string());
     let class = format!("peak q{row}");
     let attributes = [

@@ -48,11 +48,15 @@ fn matches_are_placed_in_bytes_and_characters() {
 #[test]
 fn a_document_that_is_missed_says_why() {
     let space = Workspace::indexed();
-    let told = space.run(&["search", "ix", "tides of the sea", "-k", "1", "--why", "bread", "--why", "moon"]).ok();
+    let told =
+        space.run(&["search", "ix", "tides of the sea", "-k", "1", "--why", "bread", "--why", "moon"]).ok();
     assert!(told.out.contains("bread: it scores ") && told.out.contains("ask for more hits"), "{}", told.out);
     assert!(told.out.contains("moon: it is hit 1"), "{}", told.out);
     assert!(told.out.contains(" of 3, score "), "{}", told.out);
-    let told = space.run(&["search", "ix", "tides of the sea", "-k", "1", "--why", "bread", "--json"]).ok().documents();
+    let told = space
+        .run(&["search", "ix", "tides of the sea", "-k", "1", "--why", "bread", "--json"])
+        .ok()
+        .documents();
     let standing = &told[0]["standings"][0];
     assert_eq!((&standing["fate"], &standing["ranked"]), (&"outscored".into(), &3.into()));
     space.run(&["search", "ix", "tides", "--why", "none"]).fails(2, &["none"]);
@@ -62,8 +66,12 @@ fn a_document_that_is_missed_says_why() {
 #[test]
 fn the_page_is_whole_and_hostile_text_stays_text() {
     let space = Workspace::new();
-    let hostile = r#"<script>alert(1)</script> \" onmouseover=alert(2) </style></title> &lt; \u202e tides \u0000 moon"#;
-    space.write("docs.jsonl", format!("{{\"_id\": \"<img src=x>\", \"title\": \"</h2><b>\", \"text\": \"{hostile}\"}}\n"));
+    let hostile =
+        r#"<script>alert(1)</script> \" onmouseover=alert(2) </style></title> &lt; \u202e tides \u0000 moon"#;
+    space.write(
+        "docs.jsonl",
+        format!("{{\"_id\": \"<img src=x>\", \"title\": \"</h2><b>\", \"text\": \"{hostile}\"}}\n"),
+    );
     space.run(&["index", "docs.jsonl", "--out", "ix"]).ok();
     let query = "tides \"><script>alert(3)</script> moon";
     space.run(&["search", "ix", query, "--html", "map.html", "--explain"]).ok();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod browser;
 mod evaluation;
 mod explanation;
 mod interruption;
@@ -13,4 +14,5 @@ mod recall;
 mod schema;
 mod secrets;
 mod session;
+mod study;
 mod workspace;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Objects whose keys are the user's or a matter of choice.
-const OPEN: &[&str] = &["metadata", "metrics", "build", "loss", "exact_metrics", "effort"];
+const OPEN: &[&str] = &["metadata", "metrics", "build", "loss", "exact_metrics", "effort", "all"];
 
 /// Fields that are there only if they were asked for.
 const OPTIONAL: &[&str] = &["way", "standings"];
@@ -88,6 +88,10 @@ fn documents_are_as_documented() {
     space.write("qrels", "q 0 a 1\n");
     space.write("run", "q Q0 a 1 0.9 x\n");
     check(&space.run(&["eval", "--run-file", "run", "--qrels", "qrels", "--json"]), "eval");
+    let study = crate::study::space();
+    check(&study.run(&["eval", "study.toml", "--json"]), "comparison");
+    check(&study.run(&["eval", "position-bias", "squad.json", "--json"]), "comparison");
+    check(&study.run(&["eval", "reranking", "set.jsonl", "--json"]), "reranking");
 }
 
 #[test]
