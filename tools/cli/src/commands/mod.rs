@@ -31,3 +31,5 @@ pub mod tune;
 pub mod upgrade;
 pub mod verify;
 mod write;
+
+pub use model_choice::BUNDLED;

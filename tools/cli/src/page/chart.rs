@@ -199,7 +199,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 
 /// Round numbers, three to eight of them.
 fn ticks((from, to): (f64, f64)) -> Vec<(f64, String)> {
-    let rough = (to - from) / 5.0;
+    let rough = (to - from) / 6.0;
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power).into_iter().find(|step| *step >= rough);
     let step = step.unwrap_or(10.0 * power);

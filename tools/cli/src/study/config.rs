@@ -1,5 +1,6 @@
 //! What a comparison is made of, as its TOML file says it.
 
+use crate::commands::BUNDLED;
 use crate::exit::{bad_data, usage};
 use lateen::encode::RuntimeChoice;
 use lateen::eval::Metric;
@@ -212,7 +213,7 @@ impl Study {
             Ok(study) => study,
             Err(error) => return bad_data(format!("{}: {error}", path.display())),
         };
-        study.move_to(path.parent().unwrap_or(Path::new("")));
+        study.move_to(path.parent().unwrap_or(Path::new("")))?;
         study.check()?;
         Ok(study)
     }
@@ -240,25 +241,30 @@ impl Study {
         }
     }
 
-    fn move_to(&mut self, folder: &Path) {
-        self.out = folder.join(&self.out);
-        self.cache = self.cache.take().map(|cache| folder.join(cache));
+    /// Makes the paths of the file paths from here, and puts in what the environment says for `${NAME}`.
+    fn move_to(&mut self, folder: &Path) -> anyhow::Result<()> {
+        let place = |path: &Path| Ok::<_, anyhow::Error>(folder.join(expand(&path.to_string_lossy())?));
+        self.out = place(&self.out)?;
+        self.cache = self.cache.take().map(|cache| place(&cache)).transpose()?;
         for collection in &mut self.collections {
-            collection.path = folder.join(&collection.path);
+            collection.path = place(&collection.path)?;
         }
-        let directory = |name: &str| folder.join(name).to_string_lossy().into_owned();
+        let directory = |name: &str| match name {
+            BUNDLED => Ok(BUNDLED.to_owned()),
+            name => place(Path::new(name)).map(|path| path.to_string_lossy().into_owned()),
+        };
         for system in &mut self.systems {
-            if let Some(model) = system.model.as_mut().filter(|model| *model != "bundled") {
-                *model = directory(model);
+            if let Some(model) = &mut system.model {
+                *model = directory(model)?;
             }
             if let Some(judge) = &mut system.judge {
                 *judge = match judge.strip_prefix(LATE) {
-                    Some("bundled") => judge.clone(),
-                    Some(model) => format!("{LATE}{}", directory(model)),
-                    None => directory(judge),
+                    Some(model) => format!("{LATE}{}", directory(model)?),
+                    None => directory(judge)?,
                 };
             }
         }
+        Ok(())
     }
 
     /// Says what does not fit together.
@@ -311,6 +317,24 @@ impl Study {
     pub fn baseline(&self) -> &str {
         self.baseline.as_deref().unwrap_or(&self.systems[0].name)
     }
+}
+
+/// `text` with the environment's value for each `${NAME}`.
+fn expand(text: &str) -> anyhow::Result<String> {
+    let (mut expanded, mut rest) = (String::new(), text);
+    while let Some((before, name)) = rest
+        .split_once("${")
+        .and_then(|(before, rest)| rest.split_once('}').map(|(name, after)| (before, (name, after))))
+    {
+        let (name, after) = name;
+        let Ok(value) = std::env::var(name) else {
+            return usage(format!("{text}: set the environment variable {name}"));
+        };
+        expanded.push_str(before);
+        expanded.push_str(&value);
+        rest = after;
+    }
+    Ok(expanded + rest)
 }
 
 fn distinct<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> anyhow::Result<()> {
@@ -499,6 +523,15 @@ judge = "late:models/x"
         let judge = study.systems[3].judge.as_deref().unwrap();
         assert!(judge.starts_with("late:/") && judge.ends_with("models/x"), "{judge}");
         assert_eq!(study.systems[1].model.as_deref(), Some("bundled"));
+    }
+
+    #[test]
+    fn paths_may_name_the_environment() {
+        assert_eq!(expand("a/b").unwrap(), "a/b");
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(expand("x/${PATH}/y${PATH}").unwrap(), format!("x/{path}/y{path}"));
+        assert!(expand("${NO_SUCH_VARIABLE_AT_ALL}").unwrap_err().to_string().contains("NO_SUCH_VARIABLE"));
+        assert_eq!(expand("${open").unwrap(), "${open");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod bad_input;
 mod browser;
 mod evaluation;
 mod explanation;
+mod guide;
 mod interruption;
 mod lifecycle;
 mod models;

@@ -1,4 +1,4 @@
-use super::super::model_choice::BUNDLED;
+use crate::commands::BUNDLED;
 use crate::exit::{Outcome, usage};
 use crate::output::{BOLD, DIM, Output};
 use crate::progress::Progress;
