@@ -201,9 +201,9 @@ impl EncodingCache {
 
 impl State {
     fn take(&mut self, folder: &Path, number: u64) -> Result<(), CacheError> {
-        let (shard, records, torn) = Shard::open(folder, number)?;
-        self.statistics.damaged += u64::from(torn);
-        self.places.extend(records.into_iter().map(|(key, span)| (key, (number, span))));
+        let (shard, records) = Shard::open(folder, number)?;
+        self.statistics.damaged += u64::from(records.torn);
+        self.places.extend(records.whole.into_iter().map(|(key, span)| (key, (number, span))));
         self.shards.push_back(shard);
         Ok(())
     }

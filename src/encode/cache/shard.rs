@@ -20,6 +20,14 @@ pub(super) struct Span {
     length: u64,
 }
 
+/// What a shard holds, by its heads.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub whole: Vec<(u128, Span)>,
+    /// The end is torn, or all of it is foreign.
+    pub torn: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Shard {
     pub number: u64,
@@ -60,9 +68,8 @@ impl Shard {
         Ok(Self { number, bytes: MAGIC.len() as u64, is_growing: true, path, file })
     }
 
-    /// Opens a shard for reading and lists its records by their heads. The last value tells whether its end is torn, or all of it is
-    /// foreign.
-    pub fn open(folder: &Path, number: u64) -> Result<(Self, Vec<(u128, Span)>, bool), CacheError> {
+    /// Opens a shard for reading and lists its records by their heads.
+    pub fn open(folder: &Path, number: u64) -> Result<(Self, Records), CacheError> {
         let path = path_of(folder, number);
         let opened = || -> io::Result<(File, u64)> {
             let file = File::open(&path)?;
@@ -70,8 +77,8 @@ impl Shard {
             Ok((file, bytes))
         };
         let (file, bytes) = opened().map_err(|source| CacheError::Io { path: path.clone(), source })?;
-        let (records, torn) = list(&file, bytes);
-        Ok((Self { number, bytes, is_growing: false, path, file }, records, torn))
+        let records = list(&file, bytes);
+        Ok((Self { number, bytes, is_growing: false, path, file }, records))
     }
 
     /// The payload at `span`, if it is whole and belongs to `key`.
@@ -119,26 +126,27 @@ fn field<const N: usize>(head: &[u8; HEAD as usize], at: usize) -> [u8; N] {
 }
 
 /// The records of a file of `bytes` bytes, up to the first that cannot be one.
-fn list(file: &File, bytes: u64) -> (Vec<(u128, Span)>, bool) {
-    let mut records = Vec::new();
+fn list(file: &File, bytes: u64) -> Records {
+    let mut records = Records { whole: Vec::new(), torn: true };
     let mut reader = BufReader::new(file);
     let mut magic = [0; MAGIC.len()];
     if reader.read_exact(&mut magic).is_err() || magic != MAGIC {
-        return (records, true);
+        return records;
     }
     let mut at = MAGIC.len() as u64;
     while at < bytes {
         let mut head = [0; HEAD as usize];
         if bytes - at < HEAD || reader.read_exact(&mut head).is_err() {
-            return (records, true);
+            return records;
         }
         let length = u64::from_le_bytes(field(&head, 16));
         let offset = at + HEAD;
         if length > MAX_PAYLOAD || length > bytes - offset || reader.seek_relative(length as i64).is_err() {
-            return (records, true);
+            return records;
         }
-        records.push((u128::from_le_bytes(field(&head, 0)), Span { offset, length }));
+        records.whole.push((u128::from_le_bytes(field(&head, 0)), Span { offset, length }));
         at = offset + length;
     }
-    (records, false)
+    records.torn = false;
+    records
 }

@@ -3,7 +3,7 @@ use crate::types::{EncodedTokens, TokenMatrixBuf};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
 fn encoding(seed: u32) -> Encoding {
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         return Encoding::Vector((0..8).map(|x| (x * seed) as f32 / 7.0).collect());
     }
     let rows = (seed % 5) as usize;

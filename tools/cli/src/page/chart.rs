@@ -33,7 +33,6 @@ pub struct Series {
 /// What the horizontal axis means.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Horizontal {
-    Linear,
     /// Powers of ten are as far apart as they are.
     Logarithmic,
     /// 0, 1, 2, … have these names.
@@ -144,7 +143,6 @@ impl Frame {
             Horizontal::Names(names) => {
                 names.iter().enumerate().map(|(at, name)| (at as f64, name.clone())).collect()
             }
-            Horizontal::Linear => ticks(self.x),
             Horizontal::Logarithmic => {
                 let (from, to) = (self.x.0.floor() as i32, self.x.1.ceil() as i32);
                 let all =
@@ -244,11 +242,9 @@ mod tests {
 
     #[test]
     fn everything_drawn_is_inside() {
-        for horizontal in [
-            Horizontal::Linear,
-            Horizontal::Logarithmic,
-            Horizontal::Names(vec!["a".into(), "b".into(), "c".into()]),
-        ] {
+        for horizontal in
+            [Horizontal::Logarithmic, Horizontal::Names(vec!["a".into(), "b".into(), "c".into()])]
+        {
             let svg = chart(horizontal, &[(0.0, 0.5), (1.0, 0.5), (2.0, 0.9)]);
             assert_eq!(svg.matches("<circle").count(), 3);
             for part in svg.split("<circle").skip(1) {
@@ -268,7 +264,7 @@ mod tests {
     #[test]
     fn one_point_and_none_are_charts_too() {
         assert!(chart(Horizontal::Logarithmic, &[(3.0, 0.0)]).contains("<circle"));
-        assert_eq!(chart(Horizontal::Linear, &[]), "");
+        assert_eq!(chart(Horizontal::Logarithmic, &[]), "");
     }
 
     #[test]

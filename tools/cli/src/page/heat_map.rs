@@ -263,10 +263,10 @@ fn table(out: &mut Html, map: &TokenMap) {
     out.tag("details", &[], |out| {
         out.with("summary", &[], "The sum, token by token");
         out.raw("<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th>query</th><th class=\"left\">document</th><th>adds</th><th>cosine</th></tr></thead><tbody>");
-        for row in 0..map.best.len() {
+        for (row, adds) in shown.iter().enumerate() {
             out.tag("tr", &[], |out| {
                 out.with("td", &[], asked(map, row)).with("td", &[("class", "left")], found(map, map.best[row]));
-                out.with("td", &[], &shown[row]);
+                out.with("td", &[], adds);
                 out.with("td", &[], format_args!("{:.3}", map.explanation.matches[row].similarity));
             });
         }

@@ -23,7 +23,6 @@ mod runner;
 mod scorer;
 mod statistics;
 
-pub use collection::Query;
 pub use config::{BoundarySpec, CollectionSpec, Kind, Study, SystemSpec, Thirds};
 pub use outcome::{Outcome, StudyReport};
 pub use position::{BucketResult, PositionResult};

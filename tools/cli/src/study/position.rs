@@ -150,6 +150,7 @@ fn count_words(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::study::collection::Query;
     use lateen::eval::position::Bucket;
 
     #[test]
@@ -169,7 +170,7 @@ mod tests {
         for (query, document, found) in
             [("a", "d1", "d1"), ("b", "d2", "d9"), ("c", "d3", "d3"), ("x", "d4", "d4")]
         {
-            collection.queries.push(super::super::Query { id: query.into(), text: query.into() });
+            collection.queries.push(Query { id: query.into(), text: query.into() });
             collection.qrels.insert(query, document, 1);
             run.insert(query, [(found.to_owned(), 1.0)]).unwrap();
         }
