@@ -17,7 +17,7 @@
 //! | 0 | 8 | magic | `LTNENC` and the version, 1, in two bytes |
 //! | then, for each record: | | | |
 //! | 0 | 16 | key | XXH3-128 of the model's fingerprint, the side, and the text |
-//! | 16 | 8 | length | of the payload, at most [`MAX_PAYLOAD`] |
+//! | 16 | 8 | length | of the payload, at most 640 MiB |
 //! | 24 | 8 | checksum | XXH3-64 of key, length and payload |
 //! | 32 | … | payload | kind, counts, vectors, ids, spans; see `payload.rs` |
 //!
