@@ -53,6 +53,7 @@
 mod batch;
 #[cfg(feature = "bundled-model")]
 mod bundled;
+pub mod cache;
 mod cross_encoder;
 mod directory;
 pub mod distil;
