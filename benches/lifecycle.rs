@@ -168,13 +168,14 @@ fn timed<T>(
     }))
 }
 
-const HISTORY: [&str; 10] = [
+const HISTORY: [&str; 11] = [
     "storage",
     "index",
     "commits",
     "segments",
     "ndcg@10",
     "recall@10",
+    "recall@10_of_scan",
     "bytes_per_token",
     "ms_p50",
     "seconds",
@@ -335,16 +336,13 @@ impl History {
         }
         best.sort_by(f64::total_cmp);
         let found = self.search(index, &options)?;
-        let kept: usize = found
-            .iter()
-            .zip(&self.exact)
-            .map(|(hits, exact)| hits.iter().filter(|hit| exact.contains(&hit.0)).count())
-            .sum();
+        let scan = self.search(index, &SearchOptions { plan: PlanChoice::Exact, ..options })?;
         let stats = index.stats();
         let live = self.data.tokens() as f64;
         let row = json!({
             "storage": storage, "index": name, "commits": commits, "segments": stats.segments.len(),
-            "ndcg@10": self.ndcg(&found)?, "recall@10": kept as f64 / (10 * found.len()) as f64,
+            "ndcg@10": self.ndcg(&found)?, "recall@10": self.recall(&found), "recall@10_of_scan": self.recall(&scan),
+
             "bytes_per_token": stats.bytes as f64 / live, "ms_p50": best[best.len() / 2], "seconds": seconds,
             "drift": stats.drift,
         });
@@ -362,6 +360,13 @@ impl History {
                 .collect::<anyhow::Result<Vec<_>>>()
         };
         self.data.queries.iter().map(one).collect()
+    }
+
+    /// The share of the best ten by exact scores that is among the hits.
+    fn recall(&self, found: &[Vec<(String, f32)>]) -> f64 {
+        let kept = found.iter().zip(&self.exact);
+        let kept = kept.map(|(hits, exact)| hits.iter().filter(|hit| exact.contains(&hit.0)).count());
+        kept.sum::<usize>() as f64 / (10 * found.len()) as f64
     }
 
     fn ndcg(&self, found: &[Vec<(String, f32)>]) -> anyhow::Result<Option<f64>> {

@@ -97,8 +97,8 @@ pub struct TokenCodes {
 const CHUNK: usize = 1024;
 /// Rows that levels are fitted to.
 const LEVEL_SAMPLE: usize = 16_384;
-/// Widest grid of scales: smaller ones than 2⁻⁶ of the largest become that.
-pub(super) const SCALE_OCTAVES: f64 = 6.0;
+/// Octaves between scales of a grid, exact in single precision: 256 of them reach down to a sixty-fourth of the largest.
+const SCALE_STEP: f64 = 6.0 / 256.0;
 
 impl ResidualCodec {
     /// Trains a codec on `rows` and codes them with it.
@@ -232,23 +232,23 @@ impl ResidualCodec {
 
     /// Lays 256 logarithmic steps over the scales that occur.
     pub(super) fn fix_grid(&mut self, scales: &[f32]) {
-        let positive = scales.iter().copied().filter(|&scale| scale > 0.0);
-        let (low, high) = positive.fold((f32::MAX, 0.0f32), |(low, high), s| (low.min(s), high.max(s)));
+        let high = scales.iter().copied().fold(0.0_f32, f32::max);
         if high == 0.0 {
             // Every row is its centroid: one scale, too small to matter.
             (self.scale_log2_min, self.scale_log2_step) = (-24.0, 0.0);
             return;
         }
-        self.lay_grid(f64::from(low).log2(), f64::from(high).log2());
+        self.lay_grid(f64::from(high).log2());
     }
 
-    /// Lays the grid between two logarithms, or over the highest octaves between them.
-    pub(super) fn lay_grid(&mut self, low: f64, high: f64) {
-        let low = low.max(high - SCALE_OCTAVES);
-        // Multiples of powers of two, so that a last digit of `log2` that differs between machines does not show.
-        let low = (low * 4096.0).floor() / 4096.0;
-        self.scale_log2_min = low as f32;
-        self.scale_log2_step = (((high - low) / 255.0 * 1_048_576.0).ceil() / 1_048_576.0) as f32;
+    /// Lays the grid over the octaves below the logarithm of the largest scale.
+    ///
+    /// All grids have one step and start at a multiple of it, so that a scale of one grid is a scale of any other, and
+    /// moving between them, however often, changes none but those that are too small to matter.
+    pub(super) fn lay_grid(&mut self, high: f64) {
+        let steps = (high / SCALE_STEP).ceil() - 255.0;
+        self.scale_log2_min = (steps * SCALE_STEP) as f32;
+        self.scale_log2_step = SCALE_STEP as f32;
     }
 
     pub(super) fn nearest_scale(&self, scale: f32) -> u8 {
