@@ -149,6 +149,7 @@ fn charts(out: &mut Html, report: &StudyReport, outcomes: &[&Outcome]) {
         };
         outcomes.iter().filter_map(one).collect()
     };
+    out.raw("<div class=\"charts\">");
     let latency = |outcome: &Outcome| outcome.finished.latency.as_ref().map(|latency| latency.p50_ms);
     let horizontal = Horizontal::Logarithmic;
     let title = format!("{recall} against latency");
@@ -173,6 +174,7 @@ fn charts(out: &mut Html, report: &StudyReport, outcomes: &[&Outcome]) {
     let title = format!("{main} against size");
     Chart { title: &title, x: "index, MiB", y: &main, horizontal, series: points(&main, &bytes, "MiB") }
         .draw(out);
+    out.raw("</div>");
 }
 
 fn position(out: &mut Html, positions: &[&PositionResult]) {
