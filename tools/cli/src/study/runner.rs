@@ -2,7 +2,7 @@
 
 use super::build::{Builder, Built};
 use super::collection::Collection;
-use super::config::Study;
+use super::config::{Kind, Study};
 use super::machine::Machine;
 use super::measure::{PeakMemory, in_turns};
 use super::outcome::{CollectionFacts, Finished, Outcome, StudyReport};
@@ -114,7 +114,7 @@ impl OneCollection<'_> {
         self.report(&ready, report)?;
         if let Some(thirds) = &self.study.thirds {
             for (spec, one) in self.study.systems.iter().zip(&ready) {
-                let Some(model) = one.built.model.as_ref().filter(|_| spec.kind == super::Kind::Dense) else {
+                let Some(model) = one.built.model.as_ref().filter(|_| spec.kind == Kind::Dense) else {
                     continue;
                 };
                 let asked = (thirds.texts, thirds.words);
