@@ -204,6 +204,7 @@ mod tests {
         let spec = CollectionSpec {
             name: "x".into(),
             path,
+            written: String::new(),
             format: None,
             split: Some(split.to_owned()),
             queries: None,

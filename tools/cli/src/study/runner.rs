@@ -46,12 +46,11 @@ pub fn run(output: &mut Output, study: &Study, command: &str) -> anyhow::Result<
     };
     for spec in &study.collections {
         let collection = Collection::open(output, spec, study.seed)?;
-        let path = spec.path.display().to_string();
         let one = OneCollection { study, collection: &collection };
         if !one.run(output, &mut models, &mut report)? {
             return Ok(None);
         }
-        report.collections.push(facts(&collection, path));
+        report.collections.push(facts(&collection, spec.written.clone()));
     }
     let known = cache.statistics();
     output.detail(format_args!(

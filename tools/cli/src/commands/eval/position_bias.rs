@@ -78,6 +78,7 @@ impl PositionBias {
                 .map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' })
                 .collect(),
             path: self.data.clone(),
+            written: self.data.display().to_string(),
             format: None,
             split: self.split.clone(),
             queries: self.queries,
