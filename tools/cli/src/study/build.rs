@@ -85,7 +85,7 @@ impl Builder<'_> {
         let fingerprint = model.model().fingerprint().map(|byte| format!("{byte:02x}")).concat();
         let content = format!(
             "{} {fingerprint} {token_storage:?} {dense_storage:?} {:?} {}",
-            self.collection.hash,
+            self.collection.texts_hash,
             spec.pool,
             env!("CARGO_PKG_VERSION")
         );
