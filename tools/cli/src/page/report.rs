@@ -126,7 +126,7 @@ fn cost(out: &mut Html, outcomes: &[&Outcome]) {
             });
         }
     });
-    out.raw("<p class=\"note\">Latency is from text to hits on one thread, encoding and judging included, warm, all systems asked in turns. Cold is \
+    out.raw("<p class=\"note\">Latency is from text to hits, one query after another, searches on one thread and models on all cores, encoding and judging included, warm, all systems asked in turns. Cold is \
         opening the index and answering one query that is encoded already, after the system was asked to forget the index’s files. Peak memory is that of \
         the whole process while it ranks, mapped files, texts and encodings included.</p>");
 }
