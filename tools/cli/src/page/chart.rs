@@ -76,7 +76,7 @@ impl Chart<'_> {
         out.tag("ul", &[("class", "legend")], |out| {
             for (at, series) in self.series.iter().enumerate() {
                 out.tag("li", &[("class", &colour(at))], |out| {
-                    out.raw("<i></i>").text(&series.name);
+                    out.raw("<i></i>").text(format_args!("{}  {}", at + 1, series.name));
                 });
             }
         });
@@ -168,6 +168,11 @@ impl Frame {
             }
             for point in &series.points {
                 self.point(out, &series.name, point);
+            }
+            // There are more systems than colours.
+            if let Some(last) = series.points.last() {
+                let place = (self.place_x(last.x) + 8.0, self.place_y(last.y) - 6.0);
+                label(out, &(at + 1).to_string(), place, "start");
             }
         });
     }

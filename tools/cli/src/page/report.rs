@@ -126,7 +126,7 @@ fn cost(out: &mut Html, outcomes: &[&Outcome]) {
             });
         }
     });
-    out.raw("<p class=\"note\">Latency is from text to hits on one thread, encoding and judging included, warm, all systems asked in turns. Cold is \
+    out.raw("<p class=\"note\">Latency is from text to hits, one query after another, searches on one thread and models on all cores, encoding and judging included, warm, all systems asked in turns. Cold is \
         opening the index and answering one query that is encoded already, after the system was asked to forget the index’s files. Peak memory is that of \
         the whole process while it ranks, mapped files, texts and encodings included.</p>");
 }
@@ -149,6 +149,7 @@ fn charts(out: &mut Html, report: &StudyReport, outcomes: &[&Outcome]) {
         };
         outcomes.iter().filter_map(one).collect()
     };
+    out.raw("<div class=\"charts\">");
     let latency = |outcome: &Outcome| outcome.finished.latency.as_ref().map(|latency| latency.p50_ms);
     let horizontal = Horizontal::Logarithmic;
     let title = format!("{recall} against latency");
@@ -173,6 +174,7 @@ fn charts(out: &mut Html, report: &StudyReport, outcomes: &[&Outcome]) {
     let title = format!("{main} against size");
     Chart { title: &title, x: "index, MiB", y: &main, horizontal, series: points(&main, &bytes, "MiB") }
         .draw(out);
+    out.raw("</div>");
 }
 
 fn position(out: &mut Html, positions: &[&PositionResult]) {

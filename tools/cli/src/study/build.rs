@@ -43,6 +43,8 @@ pub struct Built {
     /// Its model, if it has one of its own.
     pub model: Option<CachedModel>,
     pub options: SearchOptions,
+    /// One vector a text.
+    pub is_dense: bool,
 }
 
 impl Builder<'_> {
@@ -83,7 +85,7 @@ impl Builder<'_> {
         let fingerprint = model.model().fingerprint().map(|byte| format!("{byte:02x}")).concat();
         let content = format!(
             "{} {fingerprint} {token_storage:?} {dense_storage:?} {:?} {}",
-            self.collection.hash,
+            self.collection.texts_hash,
             spec.pool,
             env!("CARGO_PKG_VERSION")
         );
@@ -91,7 +93,14 @@ impl Builder<'_> {
         let Some(retriever) = self.index(output, &folder, (&model, &create, spec))? else { return Ok(None) };
         let kind = if is_dense { "dense f16".to_owned() } else { format!("tokens {token_storage:?}") };
         let pool = spec.pool.map_or_else(String::new, |pool| format!(", {pool} tokens a vector"));
-        let description = format!("{} {kind}{pool}, {}", model.model().name(), model.model().description());
+        let runtime = model.model().runtime();
+        let description = format!(
+            "{} {kind}{pool}, {}, run by {} {}",
+            model.model().name(),
+            model.model().description(),
+            runtime.name,
+            runtime.version
+        );
         let identity = format!("{content} {:?} {:?} {:?}", options.plan, options.recall, options.ef_search);
         let bytes = folder_bytes(&folder);
         let plan = RefCell::new(None);
@@ -103,7 +112,7 @@ impl Builder<'_> {
             description,
             plan,
         });
-        Ok(Some(Built { ranker, identity, folder: Some(folder), model: Some(model), options }))
+        Ok(Some(Built { ranker, identity, folder: Some(folder), model: Some(model), options, is_dense }))
     }
 
     /// The index in `folder`, with all documents in it.
@@ -174,13 +183,20 @@ impl Builder<'_> {
 
 impl Built {
     fn plain(ranker: Rc<dyn Ranker>, identity: String) -> Self {
-        Self { ranker, identity, folder: None, model: None, options: SearchOptions::default() }
+        Self {
+            ranker,
+            identity,
+            folder: None,
+            model: None,
+            options: SearchOptions::default(),
+            is_dense: false,
+        }
     }
 
     /// Opens the index anew after its files were forgotten, and answers one query that is encoded already. In milliseconds.
     pub fn cold_start(&self, query: &str) -> anyhow::Result<Option<f64>> {
         let (Some(folder), Some(model)) = (&self.folder, &self.model) else { return Ok(None) };
-        let is_dense = model.model().token_dim().is_none() || self.ranker.description().contains(" dense ");
+        let is_dense = self.is_dense;
         let (tokens, mut vector) = match is_dense {
             true => (None, model.encode_queries_dense(&[query])?.pop().unwrap_or_default()),
             false => (Some(model.encode_query_tokens(query)?), Vec::new()),

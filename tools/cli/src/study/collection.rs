@@ -19,7 +19,7 @@ pub struct Query {
 }
 
 /// Texts, judged queries, and where their answers stand, all in memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Collection {
     pub name: String,
     pub split: String,
@@ -32,6 +32,8 @@ pub struct Collection {
     pub stored_buckets: Vec<(String, String)>,
     /// XXH3-128 of ids, texts, queries and judgements.
     pub hash: String,
+    /// XXH3-128 of ids and texts: what an index is made of.
+    pub texts_hash: String,
     pub notes: Vec<String>,
 }
 
@@ -50,7 +52,7 @@ impl Collection {
             collection.notes.push(format!("{} {words}", crate::size::count(elsewhere, "query")));
         }
         collection.draw(spec, seed);
-        collection.hash = collection.digest();
+        (collection.texts_hash, collection.hash) = collection.digests();
         for note in &collection.notes {
             output.note(format_args!("{}: {note}", spec.name));
         }
@@ -88,8 +90,16 @@ impl Collection {
             notes.push(format!("{} left out", crate::size::count(skipped.records, "bad query")));
         }
         let buckets = of_starts(&starts, spec);
-        let (name, hash) = (String::new(), String::new());
-        Ok(Self { name, split, documents, queries, qrels, buckets, stored_buckets: stored, hash, notes })
+        Ok(Self {
+            split,
+            documents,
+            queries,
+            qrels,
+            buckets,
+            stored_buckets: stored,
+            notes,
+            ..Self::default()
+        })
     }
 
     fn questions(spec: &CollectionSpec) -> anyhow::Result<Self> {
@@ -113,8 +123,8 @@ impl Collection {
         }
         let buckets = if named.is_empty() { of_starts(&starts, spec) } else { of_names(&named) };
         let split = "all".to_owned();
-        let (name, hash, documents) = (String::new(), String::new(), set.texts);
-        Ok(Self { name, split, documents, queries, qrels, buckets, stored_buckets: Vec::new(), hash, notes })
+        let documents = set.texts;
+        Ok(Self { split, documents, queries, qrels, buckets, notes, ..Self::default() })
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -145,25 +155,27 @@ impl Collection {
         self.queries = order.into_iter().map(|at| self.queries[at].clone()).collect();
     }
 
-    fn digest(&self) -> String {
+    /// Of the texts, and of everything.
+    fn digests(&self) -> (String, String) {
         let mut hash = Xxh3::new();
-        let mut add = |bytes: &[u8]| {
+        let add = |hash: &mut Xxh3, bytes: &[u8]| {
             hash.update(&(bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         };
         for document in &self.documents {
-            add(document.id.as_bytes());
-            add(document.full_text().as_bytes());
+            add(&mut hash, document.id.as_bytes());
+            add(&mut hash, document.full_text().as_bytes());
         }
+        let texts = format!("{:032x}", hash.digest128());
         for query in &self.queries {
-            add(query.id.as_bytes());
-            add(query.text.as_bytes());
+            add(&mut hash, query.id.as_bytes());
+            add(&mut hash, query.text.as_bytes());
             for (document, grade) in self.qrels.judgements(&query.id) {
-                add(document.as_bytes());
-                add(&grade.to_le_bytes());
+                add(&mut hash, document.as_bytes());
+                add(&mut hash, &grade.to_le_bytes());
             }
         }
-        format!("{:032x}", hash.digest128())
+        (texts, format!("{:032x}", hash.digest128()))
     }
 
     /// The judgements of the queries that are asked.
@@ -204,6 +216,7 @@ mod tests {
         let spec = CollectionSpec {
             name: "x".into(),
             path,
+            written: String::new(),
             format: None,
             split: Some(split.to_owned()),
             queries: None,

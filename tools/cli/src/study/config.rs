@@ -126,6 +126,9 @@ pub struct CollectionSpec {
     pub name: String,
     /// Seen from the TOML file.
     pub path: PathBuf,
+    /// The path as it was written, for reports: they are read elsewhere.
+    #[serde(skip)]
+    pub written: String,
     /// Folders are BEIR, files are questions.
     #[serde(default)]
     pub format: Option<Fold>,
@@ -247,6 +250,7 @@ impl Study {
         self.out = place(&self.out)?;
         self.cache = self.cache.take().map(|cache| place(&cache)).transpose()?;
         for collection in &mut self.collections {
+            collection.written = collection.path.display().to_string();
             collection.path = place(&collection.path)?;
         }
         let directory = |name: &str| match name {

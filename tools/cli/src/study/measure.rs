@@ -10,7 +10,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// From text to hits, one query after another on one thread, encoding included.
+/// From text to hits, one query after another, encoding included: searches on one thread, models on all cores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     /// Timed searches.

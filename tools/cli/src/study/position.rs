@@ -155,17 +155,7 @@ mod tests {
 
     #[test]
     fn buckets_are_measured_by_themselves() {
-        let mut collection = Collection {
-            name: "c".into(),
-            split: "test".into(),
-            documents: Vec::new(),
-            queries: Vec::new(),
-            qrels: Qrels::new(),
-            buckets: Vec::new(),
-            stored_buckets: Vec::new(),
-            hash: String::new(),
-            notes: Vec::new(),
-        };
+        let mut collection = Collection { name: "c".into(), ..Collection::default() };
         let mut run = Run::new();
         for (query, document, found) in
             [("a", "d1", "d1"), ("b", "d2", "d9"), ("c", "d3", "d3"), ("x", "d4", "d4")]

@@ -246,7 +246,7 @@ impl Models {
         if let Some(model) = name.strip_prefix(LATE) {
             let cached = self.load(model, spec)?;
             let fresh = CachedModel::new(Arc::clone(cached.model()), None);
-            return Ok((Rc::new(MaxSimJudge::new(cached)?), Rc::new(MaxSimJudge::new(fresh)?)));
+            return Ok((Rc::new(MaxSimJudge::new(cached, true)?), Rc::new(MaxSimJudge::new(fresh, false)?)));
         }
         let judge = CrossEncoderJudge::load(Path::new(name), &options(spec)?)
             .with_context(|| format!("loading the cross-encoder {name}"))?;

@@ -2,7 +2,7 @@
 
 use super::build::{Builder, Built};
 use super::collection::Collection;
-use super::config::Study;
+use super::config::{Kind, Study};
 use super::machine::Machine;
 use super::measure::{PeakMemory, in_turns};
 use super::outcome::{CollectionFacts, Finished, Outcome, StudyReport};
@@ -46,12 +46,11 @@ pub fn run(output: &mut Output, study: &Study, command: &str) -> anyhow::Result<
     };
     for spec in &study.collections {
         let collection = Collection::open(output, spec, study.seed)?;
-        let path = spec.path.display().to_string();
         let one = OneCollection { study, collection: &collection };
         if !one.run(output, &mut models, &mut report)? {
             return Ok(None);
         }
-        report.collections.push(facts(&collection, path));
+        report.collections.push(facts(&collection, spec.written.clone()));
     }
     let known = cache.statistics();
     output.detail(format_args!(
@@ -114,7 +113,7 @@ impl OneCollection<'_> {
         self.report(&ready, report)?;
         if let Some(thirds) = &self.study.thirds {
             for (spec, one) in self.study.systems.iter().zip(&ready) {
-                let Some(model) = one.built.model.as_ref().filter(|_| spec.kind == super::Kind::Dense) else {
+                let Some(model) = one.built.model.as_ref().filter(|_| spec.kind == Kind::Dense) else {
                     continue;
                 };
                 let asked = (thirds.texts, thirds.words);

@@ -44,7 +44,7 @@ impl Scorer {
                 Self::words(&spec, samples)
             }
             "dense" => Ok(Self::Dense(models.load(model, &spec)?)),
-            "late" => Ok(Self::Judge(Rc::new(MaxSimJudge::new(models.load(model, &spec)?)?))),
+            "late" => Ok(Self::Judge(Rc::new(MaxSimJudge::new(models.load(model, &spec)?, true)?))),
             "judge" => {
                 spec.judge = Some(model.to_owned());
                 Ok(Self::Judge(models.judge(&spec)?.0))

@@ -1,9 +1,9 @@
 use super::study;
 use crate::exit::{Outcome, usage};
 use crate::output::Output;
-use crate::study::{CollectionSpec, Kind, Study, SystemSpec, Thirds};
+use crate::study::{BoundarySpec, CollectionSpec, Study, SystemSpec, Thirds};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,22 +72,22 @@ impl PositionBias {
             Ok(systems) => systems,
             Err(error) => return usage(format!("--analyzer: {error}")),
         };
-        debug_assert!(systems.len() == 4 && systems[3].kind == Kind::Reranked);
         let collection = CollectionSpec {
             name: name
                 .chars()
                 .map(|c| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' })
                 .collect(),
             path: self.data.clone(),
+            written: self.data.display().to_string(),
             format: None,
             split: self.split.clone(),
             queries: self.queries,
-            boundary: crate::study::BoundarySpec::Later,
+            boundary: BoundarySpec::Later,
             unique_answers: false,
         };
         let study = Study::of(&self.out, vec![collection], systems, Some(Thirds::default()));
         study.check()?;
-        if !Path::new(&self.data).exists() {
+        if !self.data.exists() {
             return usage(format!("{}: there is no such file or folder", self.data.display()));
         }
         Ok(study)
