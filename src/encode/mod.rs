@@ -1,4 +1,4 @@
-//! Text to matrices: encoders of every kind behind one [`Model`], and the [`CrossEncoder`].
+//! Text to matrices: encoders of every kind behind one [`Model`], and judges of pairs behind one [`PairModel`].
 //!
 //! ```text
 //!            ┌ table look-up ───────────────────────────────┐
@@ -53,7 +53,7 @@
 mod batch;
 #[cfg(feature = "bundled-model")]
 mod bundled;
-mod cross_encoder;
+mod activation;
 mod directory;
 pub mod distil;
 mod error;
@@ -68,6 +68,7 @@ mod model2vec;
 mod onnx_tests;
 mod options;
 mod output;
+mod pair;
 mod pooling;
 mod projection;
 pub mod runtime;
@@ -86,9 +87,13 @@ mod tokenizer_tests;
 mod transformer;
 mod weights;
 
-pub use cross_encoder::{Activation, CrossEncoder};
+pub use activation::Activation;
 pub use error::{Attempt, Attempts, EncodeError};
 pub use model::{Model, ModelKind};
 pub use options::{ModelOptions, RuntimeChoice};
+pub use pair::{
+    DocumentScores, JudgeSettings, PairKind, PairModel, PairOptions, PairTemplate, StatedCalibration, WindowScore,
+    Windows,
+};
 pub use runtime::{RuntimeReport, RuntimeSearch};
 pub use statistics::EncodeStatistics;
