@@ -50,10 +50,10 @@
 //! Santhanam et al., "ColBERTv2", NAACL 2022, arXiv:2112.01488. Reimers & Gurevych, "Sentence-BERT", EMNLP 2019,
 //! arXiv:1908.10084 (pooling).
 
+mod activation;
 mod batch;
 #[cfg(feature = "bundled-model")]
 mod bundled;
-mod activation;
 mod directory;
 pub mod distil;
 mod error;
@@ -92,8 +92,9 @@ pub use error::{Attempt, Attempts, EncodeError};
 pub use model::{Model, ModelKind};
 pub use options::{ModelOptions, RuntimeChoice};
 pub use pair::{
-    DocumentScores, JudgeSettings, PairKind, PairModel, PairOptions, PairTemplate, StatedCalibration, WindowScore,
+    Calibration, DocumentScores, JudgeSettings, PairKind, PairModel, PairOptions, PairTemplate, WindowScore,
     Windows,
 };
+pub(crate) use pair::{overlap, readable};
 pub use runtime::{RuntimeReport, RuntimeSearch};
 pub use statistics::EncodeStatistics;

@@ -179,24 +179,6 @@ pub(super) fn graph(directories: &[&ModelDirectory], options: &ModelOptions) -> 
     })
 }
 
-/// The graph of one part of a model, such as `encoder_model.onnx`.
-pub(super) fn named_graph(
-    directory: &ModelDirectory,
-    stem: &str,
-    options: &ModelOptions,
-) -> Result<PathBuf, EncodeError> {
-    let name = match options.variant.as_deref() {
-        Some(variant) if variant.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') => {
-            format!("{stem}_{variant}.onnx")
-        }
-        _ => format!("{stem}.onnx"),
-    };
-    let looked_for = vec![name.clone(), format!("onnx/{name}")];
-    directory
-        .first(&looked_for)
-        .ok_or_else(|| EncodeError::NoGraph { directory: directory.root().to_owned(), looked_for })
-}
-
 fn no_graph(directory: &ModelDirectory, variant: Option<&str>) -> EncodeError {
     EncodeError::NoGraph { directory: directory.root().to_owned(), looked_for: graph_names(variant) }
 }

@@ -16,9 +16,6 @@ pub(super) enum Role {
     Mask,
     Types,
     Positions,
-    /// Tokens before and after the document, for graphs that compress what is between.
-    QueryLengths,
-    PromptLengths,
     Past(PastInput),
 }
 
@@ -31,6 +28,38 @@ pub(super) enum Reading {
     Vocabulary,
     /// `[rows, tokens]`, `[rows, 1]` or `[rows]`: one number.
     Position,
+}
+
+/// Which of the numbers at a row's last token is its score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Readout {
+    /// With one label its logit; with two, the second's less the first's: the log odds that the pair fits.
+    Labels(usize),
+    /// A token's logit, less another's.
+    Tokens { yes: u32, no: Option<u32> },
+    /// The only number.
+    Number,
+}
+
+impl Readout {
+    pub(super) fn score(self, numbers: &[f32]) -> Result<f32, EncodeError> {
+        let wrong = |expected: String| EncodeError::OutputShape { found: vec![numbers.len()], expected };
+        match (self, numbers) {
+            (Self::Labels(1) | Self::Number, &[score]) => Ok(score),
+            (Self::Labels(2), &[bad, good]) => Ok(good - bad),
+            (Self::Labels(labels), _) => {
+                Err(wrong(format!("{labels} columns, one for a label of config.json")))
+            }
+            (Self::Number, _) => Err(wrong("one number".to_owned())),
+            (Self::Tokens { yes, no }, numbers) => {
+                let logit = |token: u32| {
+                    let found = numbers.get(token as usize).copied();
+                    found.ok_or_else(|| wrong(format!("more than {token} logits, one for a token")))
+                };
+                Ok(logit(yes)? - no.map(logit).transpose()?.unwrap_or_default())
+            }
+        }
+    }
 }
 
 /// A graph that judges rows.
@@ -77,22 +106,10 @@ impl PairGraph {
                 (Reading::Vocabulary, &[_, positions, _]) | (Reading::Position, &[_, positions]) => positions,
                 _ => 1,
             };
-            self.pad_left = positions == 1 && !self.roles.contains(&Role::PromptLengths);
+            self.pad_left = positions == 1;
         }
         self.token_bytes = tensor.values.len() / batch.columns * size_of::<f32>();
         Ok(())
-    }
-
-    /// An output `[rows, tokens, hidden]` for the rows at `positions`, and their mask.
-    pub(super) fn states(
-        &self,
-        rows: &[Row],
-        positions: &[usize],
-        output: usize,
-    ) -> Result<(Tensor, Vec<i64>), EncodeError> {
-        let batch = Batch::new(rows, positions, 0, self);
-        let tensor = self.session.run(&self.feeds(&batch, &Past::default()), &[output])?.swap_remove(0);
-        Ok((tensor, batch.mask))
     }
 
     /// Runs the rows at `positions`; if memory does not suffice, half of them at a time.
@@ -106,7 +123,9 @@ impl PairGraph {
     ) -> Result<(), EncodeError> {
         let batch = Batch::new(rows, positions, past.tokens, self);
         let tensors = match self.session.run(&self.feeds(&batch, past), outputs) {
-            Err(EncodeError::Runtime { message, .. }) if positions.len() > 1 && is_out_of_memory(&message) => {
+            Err(EncodeError::Runtime { message, .. })
+                if positions.len() > 1 && is_out_of_memory(&message) =>
+            {
                 tracing::warn!(rows = positions.len(), "a batch did not fit into memory; halving it");
                 let (first, second) = positions.split_at(positions.len() / 2);
                 self.batch(rows, first, past, outputs, all)?;
@@ -153,8 +172,6 @@ impl PairGraph {
                 Role::Mask => (masked.clone(), FeedValues::Integers(&batch.mask)),
                 Role::Types => (plain.clone(), FeedValues::Integers(&batch.types)),
                 Role::Positions => (plain.clone(), FeedValues::Integers(&batch.positions)),
-                Role::QueryLengths => (vec![batch.rows], FeedValues::Integers(&batch.before)),
-                Role::PromptLengths => (vec![batch.rows], FeedValues::Integers(&batch.after)),
                 Role::Past(past_input) => {
                     let (shape, values) = past.feed(past_input, batch.rows);
                     return Feed { input, shape, values: FeedValues::Floats(values) };
@@ -211,8 +228,6 @@ struct Batch {
     mask: Vec<i64>,
     types: Vec<i64>,
     positions: Vec<i64>,
-    before: Vec<i64>,
-    after: Vec<i64>,
     /// The column of each row's last token.
     last: Vec<usize>,
 }
@@ -228,8 +243,6 @@ impl Batch {
             mask: Vec::new(),
             types: Vec::new(),
             positions: Vec::new(),
-            before: Vec::new(),
-            after: Vec::new(),
             last: Vec::new(),
         };
         for &at in positions {
@@ -256,8 +269,6 @@ impl Batch {
         around(&mut self.types, &mut padded.take(length), 0);
         let first = skip as i64;
         around(&mut self.positions, &mut (first..first + length as i64), 0);
-        self.before.push(row.before as i64);
-        self.after.push(row.after as i64);
         self.last.push(left + length.saturating_sub(1));
     }
 }

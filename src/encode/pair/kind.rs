@@ -4,7 +4,7 @@ use super::super::EncodeError;
 use super::super::directory::ModelDirectory;
 use super::super::text::PairMarks;
 use super::PairOptions;
-use super::settings::{Config, JudgeSettings};
+use super::settings::{Config, JudgeSettings, encodes};
 use super::template::PairTemplate;
 
 /// What a graph gives for a row.
@@ -16,8 +16,6 @@ pub enum PairKind {
     NextToken,
     /// A score from each of several layers.
     Layers,
-    /// Logits of an encoder-decoder's first token.
-    FirstToken,
 }
 
 /// A kind, and the template that it is read with; none means the tokenizer's own for pairs.
@@ -30,12 +28,19 @@ pub(super) struct Recognised {
 }
 
 /// The ends of the names of architectures whose graphs judge pairs.
-const JUDGES: [&str; 3] = ["ForSequenceClassification", "ForCausalLM", "ForConditionalGeneration"];
+const JUDGES: [&str; 2] = ["ForSequenceClassification", "ForCausalLM"];
 
-/// Whether `config.json` names an architecture that judges pairs.
-pub(in super::super) fn is_pair_model(directory: &ModelDirectory) -> Result<bool, EncodeError> {
-    let config: Config = directory.optional_json("config.json")?.unwrap_or_default();
-    Ok(JUDGES.iter().any(|end| config.architecture().ends_with(end)))
+/// Whether a directory holds a judge of pairs, told by its own files.
+///
+/// Encoders built on decoders name the same architectures as judges do; their `modules.json` pools or projects.
+pub(super) fn is_pair_model(directory: &ModelDirectory) -> Result<bool, EncodeError> {
+    if encodes(directory)? || directory.path("artifact.metadata").exists() {
+        return Ok(false);
+    }
+    let config: Config = directory.json("config.json", "the configuration")?;
+    let architecture = config.architecture();
+    // A head over labels is what a directory without a word about it has.
+    Ok(architecture.is_empty() || JUDGES.iter().any(|end| architecture.ends_with(end)))
 }
 
 pub(super) fn recognise(
@@ -47,8 +52,7 @@ pub(super) fn recognise(
 ) -> Result<Recognised, EncodeError> {
     let architecture = config.architecture();
     let kind = match architecture {
-        name if name.starts_with("LayerWise") || name.starts_with("CostWise") => PairKind::Layers,
-        name if name.ends_with("ForConditionalGeneration") => PairKind::FirstToken,
+        name if name.starts_with("LayerWise") => PairKind::Layers,
         name if name.ends_with("ForCausalLM") => PairKind::NextToken,
         // A head over labels is what a directory without a word about it has.
         _ => PairKind::Labels,
@@ -68,10 +72,8 @@ pub(super) fn recognise(
         return Ok(Recognised { kind, template: None, note: None });
     }
     let name = match architecture {
-        name if name.starts_with("CostWise") => "bge-lightweight",
         name if name.starts_with("Qwen3") => "qwen3-reranker",
         name if name.starts_with("Qwen2") => "mxbai-rerank-v2",
-        _ if kind == PairKind::FirstToken => "monot5",
         _ => "bge-llm",
     };
     let note = format!("the template {name} is assumed for {architecture}; lateen.json may state another");

@@ -9,8 +9,7 @@ use super::super::special::Special;
 use super::super::text::TextTokenizer;
 use super::super::{EncodeError, RuntimeReport, layout};
 use super::cache::PastInput;
-use super::engine::{Engine, EncoderDecoder, Readout};
-use super::graph::{PairGraph, Reading, Role};
+use super::graph::{PairGraph, Reading, Readout, Role};
 use super::kind::{PairKind, Recognised, recognise};
 use super::reader::{Form, Reader, Row, TextForm};
 use super::settings::{Config, JudgeSettings, Saved, logit_score};
@@ -62,7 +61,7 @@ pub(super) fn load(directory: &Path, options: &PairOptions) -> Result<PairModel,
     };
     let mut fingerprint = Fingerprint::new("pair");
     fingerprint.add("tokenizer", &bytes);
-    let (engine, outputs, runtime) = read.engine(recognised.kind, &mut fingerprint)?;
+    let (graph, outputs, runtime) = read.graph(recognised.kind, &mut fingerprint)?;
     fingerprint.add_numbers("lengths", &[reader.max_tokens as u64, u64::from(lengths.do_lower_case)]);
     if let Some(template) = &recognised.template {
         fingerprint.add("template", format!("{template:?}").as_bytes());
@@ -76,7 +75,7 @@ pub(super) fn load(directory: &Path, options: &PairOptions) -> Result<PairModel,
         notes,
         tokenizer: read.tokenizer,
         reader,
-        engine,
+        graph,
         outputs,
         chosen,
         readout,
@@ -153,26 +152,23 @@ impl Read<'_> {
         }
     }
 
-    fn engine(
+    fn graph(
         &self,
         kind: PairKind,
         fingerprint: &mut Fingerprint,
-    ) -> Result<(Engine, Vec<(usize, usize)>, RuntimeReport), EncodeError> {
-        if kind == PairKind::FirstToken {
-            return self.encoder_decoder(fingerprint);
-        }
+    ) -> Result<(PairGraph, Vec<(usize, usize)>, RuntimeReport), EncodeError> {
         let graph = Graph::open(&layout::graph(&[self.directory], &self.options.model)?)?;
         add_graph(fingerprint, &graph)?;
         let path = graph.path.clone();
         let (session, report) = runtime::load_feeds(graph, &self.options.model)?;
         let reading = match kind {
             PairKind::Labels => Reading::Row,
-            PairKind::NextToken | PairKind::FirstToken => Reading::Vocabulary,
+            PairKind::NextToken => Reading::Vocabulary,
             PairKind::Layers => Reading::Position,
         };
         let outputs = outputs(&path, session.outputs(), kind)?;
         let graph = self.pair_graph(&path, session, reading)?;
-        Ok((Engine::Graph(Box::new(graph)), outputs, report))
+        Ok((graph, outputs, report))
     }
 
     fn pair_graph(
@@ -211,8 +207,6 @@ impl Read<'_> {
                 "attention_mask" => Role::Mask,
                 "token_type_ids" => Role::Types,
                 "position_ids" => Role::Positions,
-                "query_lengths" => Role::QueryLengths,
-                "prompt_lengths" => Role::PromptLengths,
                 name => {
                     let Some(layer) = name.strip_prefix("past_key_values.") else {
                         return Err(wrong(format!("wants the unknown input {name:?}")));
@@ -237,38 +231,6 @@ impl Read<'_> {
             presents.clear();
         }
         Ok((roles, presents))
-    }
-
-    fn encoder_decoder(
-        &self,
-        fingerprint: &mut Fingerprint,
-    ) -> Result<(Engine, Vec<(usize, usize)>, RuntimeReport), EncodeError> {
-        let options = &self.options.model;
-        let mut open = |stem: &str| -> Result<Graph, EncodeError> {
-            let graph = Graph::open(&layout::named_graph(self.directory, stem, options)?)?;
-            add_graph(fingerprint, &graph)?;
-            Ok(graph)
-        };
-        let (encoder, decoder) = (open("encoder_model")?, open("decoder_model")?);
-        let (encoder_path, decoder_path) = (encoder.path.clone(), decoder.path.clone());
-        let (encoder, report) = runtime::load_feeds(encoder, options)?;
-        let (decoder, _) = runtime::load_feeds(decoder, options)?;
-        let states = match encoder.outputs().iter().position(|name| name == "last_hidden_state") {
-            Some(at) => at,
-            None => {
-                return Err(EncodeError::GraphInterface {
-                    path: encoder_path,
-                    problem: "has no output \"last_hidden_state\"".to_owned(),
-                    names: encoder.outputs().to_vec(),
-                });
-            }
-        };
-        let outputs = outputs(&decoder_path, decoder.outputs(), PairKind::FirstToken)?;
-        let logits = outputs[0].1;
-        let encoder = self.pair_graph(&encoder_path, encoder, Reading::Vocabulary)?;
-        let start = self.config.decoder_start_token_id.unwrap_or(self.padding);
-        let engine = EncoderDecoder::new(encoder, states, decoder, (&decoder_path, logits), start)?;
-        Ok((Engine::EncoderDecoder(Box::new(engine)), outputs, report))
     }
 
     /// Which of the outputs, by layer, is the score.
@@ -327,9 +289,7 @@ impl PairModel {
         let mut shown = self.reader.document(&self.tokenizer, &query, "a b", super::Windows::Cut)?;
         let row: Row = shown.windows.remove(0).row;
         let output = self.outputs[self.chosen].1;
-        if let Engine::Graph(graph) = &mut self.engine {
-            graph.probe(&row, output)?;
-        }
+        self.graph.probe(&row, output)?;
         self.run(&[row], &[self.chosen]).map(drop)
     }
 }

@@ -11,14 +11,12 @@
 //! | cross-encoder | `…ForSequenceClassification`, or nothing | `logits` `[rows, 1 or 2]` |
 //! | decoder with a score head | the same, with a template in `lateen.json` | the same |
 //! | decoder | `…ForCausalLM` | `logits` `[rows, tokens or 1, vocabulary]` |
-//! | layer-wise, lightweight | `LayerWise…`, `CostWise…` | `logits.N` `[rows, tokens or 1]` for layers `N` |
-//! | encoder-decoder | `…ForConditionalGeneration` | `encoder_model.onnx` and `decoder_model.onnx` |
+//! | layer-wise decoder | `LayerWise…` | `logits.N` `[rows, tokens or 1]` for layers `N` |
 //!
 //! Decoders may want `position_ids`, and `past_key_values.N.key` and `.value`: where they give `present.N.…` back, the
 //! tokens that all rows begin with (template and query) run once for all documents.
 
 mod cache;
-mod engine;
 mod graph;
 mod kind;
 mod load;
@@ -35,16 +33,15 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-pub(super) use kind::is_pair_model;
 pub use kind::PairKind;
-pub use settings::{JudgeSettings, StatedCalibration};
+pub use settings::{Calibration, JudgeSettings};
 pub use template::PairTemplate;
 pub use window::Windows;
-pub(crate) use window::windows;
+pub(crate) use window::{overlap, readable};
 
 use super::text::TextTokenizer;
 use super::{Activation, EncodeError, ModelOptions, RuntimeReport};
-use engine::{Engine, Readout};
+use graph::{PairGraph, Readout};
 use reader::{Form, QueryPart, Reader, Row, Shown};
 
 /// How a judge is loaded.
@@ -102,13 +99,13 @@ pub struct PairModel {
     notes: Vec<String>,
     tokenizer: TextTokenizer,
     reader: Reader,
-    engine: Engine,
+    graph: PairGraph,
     /// Scores as `(layer, output of the graph)`.
     outputs: Vec<(usize, usize)>,
     chosen: usize,
     readout: Readout,
     activation: Activation,
-    calibration: Option<StatedCalibration>,
+    calibration: Option<Calibration>,
     fingerprint: [u8; 16],
     runtime: RuntimeReport,
 }
@@ -120,6 +117,14 @@ impl PairModel {
     /// [`EncodeError`] names the file and field that is missing or wrong, and the way out.
     pub fn load(directory: &Path, options: &PairOptions) -> Result<Self, EncodeError> {
         load::load(directory, options)
+    }
+
+    /// Whether `directory` holds a judge of pairs and no encoder, told by its own files.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if its configuration is missing or broken.
+    pub fn recognises(directory: &Path) -> Result<bool, EncodeError> {
+        kind::is_pair_model(&super::directory::ModelDirectory::open(directory)?)
     }
 
     /// The directory's name.
@@ -157,7 +162,7 @@ impl PairModel {
 
     /// What turns a score into a probability, if the directory states it.
     #[must_use]
-    pub fn calibration(&self) -> Option<StatedCalibration> {
+    pub fn calibration(&self) -> Option<Calibration> {
         self.calibration
     }
 
@@ -263,7 +268,7 @@ impl PairModel {
             return Ok(Vec::new());
         }
         let wanted: Vec<usize> = outputs.iter().map(|&number| self.outputs[number].1).collect();
-        let all = self.engine.run(rows, &wanted)?;
+        let all = self.graph.run(rows, &wanted)?;
         let scores = all.iter().map(|numbers| numbers.iter().map(|one| self.readout.score(one)).collect());
         let scores: Vec<Vec<f32>> = scores.collect::<Result<_, _>>()?;
         crate::types::TokenMatrix::new(&scores.concat(), 1)?;

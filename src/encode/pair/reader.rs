@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::EncodeError;
 use super::super::text::{PairMarks, TextTokenizer, Tokens, longest_first};
 use super::template::PairTemplate;
-use super::window::{LEAST_ROOM, MAX_DOCUMENT_CHARACTERS, Windows, windows};
+use super::window::{LEAST_ROOM, Windows, readable, windows};
 
 /// What a model reads for one window of one document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,10 +13,6 @@ pub(super) struct Row {
     pub(super) ids: Vec<u32>,
     /// Which text each token belongs to; empty where all are 0.
     pub(super) types: Vec<u32>,
-    /// Tokens before the document's.
-    pub(super) before: usize,
-    /// Tokens after the document's.
-    pub(super) after: usize,
 }
 
 /// A row and the bytes of the document that it shows.
@@ -146,7 +142,7 @@ impl Reader {
     ) -> Result<Shown, EncodeError> {
         let (text, most) = match plan {
             Windows::Cut => (document, self.max_tokens),
-            Windows::First | Windows::All => (first_characters(document, MAX_DOCUMENT_CHARACTERS), ALL),
+            Windows::First | Windows::All => (readable(document), ALL),
         };
         let whole = text.len() == document.len();
         let mut shown = match &self.form {
@@ -199,12 +195,7 @@ impl Reader {
             let second = typed(&tokens.ids[window.clone()], marks.second_type);
             let all = [&marks.before[..], &first, &marks.between, &second, &marks.after].concat();
             let (ids, types) = all.into_iter().unzip();
-            Row {
-                ids,
-                types,
-                before: marks.before.len() + query.len() + marks.between.len(),
-                after: marks.after.len(),
-            }
+            Row { ids, types }
         };
         Ok(shown(tokens, room, plan, row))
     }
@@ -225,8 +216,6 @@ impl Reader {
         let row = |window: &Range<usize>| Row {
             ids: [&fixed[..], &tokens.ids[window.clone()], &form.tail].concat(),
             types: Vec::new(),
-            before: fixed.len(),
-            after: form.tail.len(),
         };
         Ok(shown(tokens, room, plan, row))
     }
@@ -248,7 +237,8 @@ fn shown(tokens: &Tokens, room: usize, plan: Windows, row: impl Fn(&Range<usize>
         Windows::All => windows(count, room),
     };
     let cut = tokens.truncated || ranges.last().is_some_and(|last| last.end < count);
-    let window = |range: &Range<usize>| Window { row: row(range), bytes: bytes(&tokens.spans[range.clone()]) };
+    let window =
+        |range: &Range<usize>| Window { row: row(range), bytes: bytes(&tokens.spans[range.clone()]) };
     Shown { windows: ranges.iter().map(window).collect(), cut }
 }
 
@@ -267,11 +257,4 @@ fn rest(tokens: &Tokens, start: usize) -> Tokens {
         spans: tokens.spans[start..].to_vec(),
         truncated: tokens.truncated,
     }
-}
-
-fn first_characters(text: &str, characters: usize) -> &str {
-    if text.len() <= characters {
-        return text;
-    }
-    text.char_indices().nth(characters).map_or(text, |(at, _)| &text[..at])
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::super::directory::ModelDirectory;
@@ -22,16 +22,34 @@ const FILE: &str = "lateen.json";
 pub struct JudgeSettings {
     judge: JudgeFile,
     /// `P(relevant) = 1 / (1 + e^-(slope · score + intercept))`.
-    pub calibration: Option<StatedCalibration>,
+    pub calibration: Option<Calibration>,
 }
 
-/// A calibration as a directory states it.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-pub struct StatedCalibration {
-    /// What a score is multiplied by.
+/// What a raw score means: `P(relevant) = 1 / (1 + e^-(slope · score + intercept))` (Platt, "Probabilistic Outputs for
+/// Support Vector Machines", 1999). A temperature `T` is the slope `1 / T` without an intercept.
+///
+/// The slope is above 0, so the order of scores stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// What a score is multiplied by; above 0.
     pub slope: f64,
     /// What is added.
     pub intercept: f64,
+}
+
+impl Calibration {
+    /// The probability that a document with this raw score is relevant.
+    #[must_use]
+    pub fn probability(self, score: f32) -> f32 {
+        let odds = self.slope * f64::from(score) + self.intercept;
+        (1.0 / (1.0 + (-odds).exp())) as f32
+    }
+
+    /// Whether the numbers make sense: finite, and the slope above 0.
+    #[must_use]
+    pub fn is_sound(self) -> bool {
+        self.slope.is_finite() && self.intercept.is_finite() && self.slope > 0.0
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -62,7 +80,7 @@ impl JudgeSettings {
     pub(super) fn read(directory: &ModelDirectory) -> Result<Self, EncodeError> {
         let this: Self = directory.optional_json(FILE)?.unwrap_or_default();
         if let Some(stated) = this.calibration
-            && !(stated.slope.is_finite() && stated.intercept.is_finite() && stated.slope > 0.0)
+            && !stated.is_sound()
         {
             return Err(EncodeError::Field {
                 path: directory.path(FILE),
@@ -84,8 +102,9 @@ impl JudgeSettings {
         let template = match &self.judge.template {
             None => return Ok(None),
             Some(StatedTemplate::Whole(template)) => (**template).clone(),
-            Some(StatedTemplate::Name(name)) => PairTemplate::named(name)
-                .ok_or_else(|| field("judge.template", name.clone(), "the name of a template, or one in full"))?,
+            Some(StatedTemplate::Name(name)) => PairTemplate::named(name).ok_or_else(|| {
+                field("judge.template", name.clone(), "the name of a template, or one in full")
+            })?,
         };
         match template.problem() {
             Some((name, found, expected)) => Err(field(name, found, expected)),
@@ -115,7 +134,6 @@ pub(super) struct Config {
     num_labels: Option<usize>,
     sbert_ce_default_activation_function: Option<String>,
     sentence_transformers: Option<Nested>,
-    pub(super) decoder_start_token_id: Option<u32>,
     pub(super) pad_token_id: Option<Value>,
     num_key_value_heads: Option<usize>,
     num_attention_heads: Option<usize>,
@@ -198,6 +216,12 @@ struct Module {
     path: String,
     #[serde(rename = "type")]
     kind: String,
+}
+
+/// Whether `modules.json` pools or projects, as those of encoders do.
+pub(super) fn encodes(directory: &ModelDirectory) -> Result<bool, EncodeError> {
+    let modules: Vec<Module> = directory.optional_json("modules.json")?.unwrap_or_default();
+    Ok(modules.iter().any(|module| module.kind.ends_with(".Pooling") || module.kind.ends_with(".Dense")))
 }
 
 /// The module of `modules.json` that says which tokens are read, if there is one.

@@ -62,13 +62,10 @@ pub struct PairTemplate {
 /// The prompt of FlagEmbedding's decoder rerankers.
 const ASK_YES_NO: &str = "Given a query A and a passage B, determine whether the passage contains an answer to the \
      query by providing a prediction of either 'Yes' or 'No'.";
-/// The prompt of FlagEmbedding's lightweight reranker.
-const ASK_SHORTLY: &str = "Predict whether passage B contains an answer to query A.";
 const QWEN3_HEAD: &str = "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query \
      and the Instruct provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n";
 const QWEN3_TAIL: &str = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
-const QWEN3_INSTRUCTION: &str =
-    "Given a web search query, retrieve relevant passages that answer the query";
+const QWEN3_INSTRUCTION: &str = "Given a web search query, retrieve relevant passages that answer the query";
 const MXBAI_HEAD: &str = "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.\
      <|im_end|>\n<|im_start|>user\n";
 const MXBAI_TASK: &str = "You are a search relevance expert who evaluates how well documents match search queries. \
@@ -102,25 +99,28 @@ impl Default for PairTemplate {
 
 impl PairTemplate {
     /// The names that [`PairTemplate::named`] knows.
-    pub const NAMES: [&str; 6] =
-        ["bge-llm", "bge-lightweight", "qwen3-reranker", "mxbai-rerank-v2", "monot5", "rag-retrieval"];
+    pub const NAMES: [&str; 4] = ["bge-llm", "qwen3-reranker", "mxbai-rerank-v2", "rag-retrieval"];
 
     /// A template that is in use, by the name of what made it known:
     ///
     /// | name | models | score |
     /// |---|---|---|
     /// | `bge-llm` | bge-reranker-v2-gemma and -minicpm-layerwise | logit of `Yes` |
-    /// | `bge-lightweight` | bge-reranker-v2.5-gemma2-lightweight | logit of `Yes` |
     /// | `qwen3-reranker` | Qwen3-Reranker, with an instruction | logit of `yes` less that of `no` |
     /// | `mxbai-rerank-v2` | mxbai-rerank-v2, with or without an instruction | logit of `1` less that of `0` |
-    /// | `monot5` | MonoT5, InRanker | logit of `true` less that of `false` |
     /// | `rag-retrieval` | decoders with a score head, in RAG-Retrieval's default formats | the head's |
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let text = str::to_owned;
         Some(match name {
-            "bge-llm" => Self::flag_embedding(ASK_YES_NO),
-            "bge-lightweight" => Self::flag_embedding(ASK_SHORTLY),
+            "bge-llm" => Self {
+                begin: true,
+                query: text("A: {query}"),
+                document: text("B: {document}"),
+                tail: vec![text("\n"), text(ASK_YES_NO)],
+                counts_fixed: false,
+                ..Self::default()
+            },
             "qwen3-reranker" => Self {
                 head: vec![text(QWEN3_HEAD)],
                 query: text("<Instruct>: {instruction}\n<Query>: {query}"),
@@ -147,17 +147,6 @@ impl PairTemplate {
                 max_tokens: 8192,
                 ..Self::default()
             },
-            "monot5" => Self {
-                end: true,
-                query: text("Query: {query}"),
-                separator: String::new(),
-                document: text("Document: {document}"),
-                tail: vec![text("Relevant:")],
-                positive: text("true"),
-                negative: Some(text("false")),
-                max_tokens: 512,
-                ..Self::default()
-            },
             "rag-retrieval" => Self {
                 query: text("query: {query}"),
                 separator: text(" "),
@@ -169,17 +158,6 @@ impl PairTemplate {
             },
             _ => return None,
         })
-    }
-
-    fn flag_embedding(prompt: &str) -> Self {
-        Self {
-            begin: true,
-            query: "A: {query}".to_owned(),
-            document: "B: {document}".to_owned(),
-            tail: vec!["\n".to_owned(), prompt.to_owned()],
-            counts_fixed: false,
-            ..Self::default()
-        }
     }
 
     /// The query's part of the text.
@@ -211,7 +189,11 @@ impl PairTemplate {
             ));
         }
         if self.document.matches("{document}").count() != 1 || !self.document.ends_with("{document}") {
-            return Some(("judge.template.document", self.document.clone(), "a text that ends with {document}"));
+            return Some((
+                "judge.template.document",
+                self.document.clone(),
+                "a text that ends with {document}",
+            ));
         }
         if !(self.query_share > 0.0 && self.query_share <= 1.0) {
             return Some(("judge.template.query_share", self.query_share.to_string(), "a part of 1"));
@@ -255,7 +237,6 @@ mod tests {
     fn prompts_are_those_that_the_models_were_trained_with() {
         for (text, characters, sha) in [
             (ASK_YES_NO, 145, "63e3a18833bd2a22"),
-            (ASK_SHORTLY, 56, "6c8fb46351b8b628"),
             (QWEN3_HEAD, 190, "b09144c543bfe3e0"),
             (QWEN3_TAIL, 52, "5ca215121bd08200"),
             (QWEN3_INSTRUCTION, 74, "004c64eb0d64f4fc"),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// The longest part of a document that is looked at when it is sliced, in characters.
-pub(super) const MAX_DOCUMENT_CHARACTERS: usize = 128_000;
+const MAX_DOCUMENT_CHARACTERS: usize = 128_000;
 
 /// Slicing needs more room than this for a window.
 pub(super) const LEAST_ROOM: usize = 100;
@@ -23,13 +23,26 @@ pub enum Windows {
     All,
 }
 
+/// What of a document is looked at when it is sliced.
+pub(crate) fn readable(document: &str) -> &str {
+    if document.len() <= MAX_DOCUMENT_CHARACTERS {
+        return document;
+    }
+    document.char_indices().nth(MAX_DOCUMENT_CHARACTERS).map_or(document, |(at, _)| &document[..at])
+}
+
+/// The tokens that neighbouring windows of `room` tokens share.
+pub(crate) fn overlap(room: usize) -> usize {
+    MAX_OVERLAP.min(room / 4)
+}
+
 /// The windows of a document of `tokens` tokens, each at most `room` long; one, maybe empty, if it fits.
-pub(crate) fn windows(tokens: usize, room: usize) -> Vec<Range<usize>> {
+pub(super) fn windows(tokens: usize, room: usize) -> Vec<Range<usize>> {
     if tokens <= room {
         return vec![0..tokens];
     }
     let room = room.max(1);
-    let overlap = MAX_OVERLAP.min(room / 4);
+    let overlap = overlap(room);
     let mut all = Vec::new();
     let mut start = 0;
     loop {

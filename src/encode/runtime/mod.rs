@@ -31,7 +31,7 @@ mod wire;
 
 use std::path::PathBuf;
 
-pub(super) use feeds::{Feed, FeedSession, FeedValues, InputInfo};
+pub(super) use feeds::{Feed, FeedSession, FeedValues};
 pub(super) use graph::Graph;
 pub use install::{Installed, install, install_with_pip};
 pub use search::{RuntimeSearch, cache_directory};

@@ -4,8 +4,8 @@ use rten::{Dimension, Model, NodeId, RunOptions, ThreadPool, Value, ValueOrView}
 use rten_tensor::Layout;
 
 use super::super::EncodeError;
-use super::feeds::{Feed, FeedSession, FeedValues, InputInfo};
 use super::Graph;
+use super::feeds::{Feed, FeedSession, FeedValues, InputInfo};
 use super::session::{Input, Session, Tensor, TokenBatch};
 
 const NAME: &str = "rten";
