@@ -54,6 +54,9 @@ pub struct HitRow {
     /// After reranking: whether the judge saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub judged: Option<bool>,
+    /// After reranking: the bytes, `(start, end)`, of title, a space, and text that gave the score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passage: Option<(usize, usize)>,
 }
 
 /// One query token and the document token closest to it. Spans are bytes, `[start, end]`, of the query and of
@@ -107,6 +110,7 @@ impl HitRow {
             metadata,
             matches,
             judged: None,
+            passage: None,
         }
     }
 }
@@ -217,7 +221,7 @@ impl HitRow {
     pub fn of_document(rank: usize, document: Document) -> Self {
         let Document { id, title, text, metadata } = document;
         let (title, text, metadata) = (Some(title), Some(text), Value::Object(metadata));
-        Self { rank, id, score: 0.0, title, text, metadata, matches: Vec::new(), judged: None }
+        Self { rank, id, score: 0.0, title, text, metadata, matches: Vec::new(), judged: None, passage: None }
     }
 
     /// Reads a hit back; `text` must be there.
@@ -235,6 +239,7 @@ impl HitRow {
             metadata: value["metadata"].clone(),
             matches: Vec::new(),
             judged: None,
+            passage: None,
         })
     }
 

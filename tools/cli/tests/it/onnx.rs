@@ -51,6 +51,16 @@ fn hits_and_documents_are_reranked() {
     let judged: Vec<bool> = rows.iter().map(|row| row["judged"].as_bool().unwrap()).collect();
     assert_eq!(judged, [true, true, false]);
     assert!(rows[0]["score"].as_f64() >= rows[1]["score"].as_f64());
+    let passage = &rows[0]["passage"];
+    assert!(passage[0] == 0 && passage[1].as_u64() > Some(0), "{passage}");
+    let unit =
+        ["--documents", "docs.jsonl", "--query", "tides", "--scale", "unit", "--long-documents", "first"];
+    for (least, count) in [("0", 3), ("1.5", 0)] {
+        let told = space.run(&[&judge[..], &unit, &["--min-score", least, "--format", "jsonl"]].concat());
+        let lines = told.out.lines().count();
+        assert_eq!(lines, count, "{}", told.out);
+    }
+    space.run(&[&judge[..], &unit, &["--max-tokens", "60"]].concat()).fails(2, &["60 tokens", "slicing"]);
     let given = ["--documents", "docs.jsonl", "--query", "tides", "-k", "1", "--format", "trec"];
     let run = space.run(&[&judge[..], &given].concat()).ok();
     assert_eq!(run.out.lines().count(), 1);
