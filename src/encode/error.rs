@@ -212,9 +212,18 @@ pub enum EncodeError {
         /// What was expected.
         expected: String,
     },
+    /// Make the file writable.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// Shorten the query, raise the limit, or let documents be cut instead of sliced.
     #[error(
-        "a query leaves {room} of {max_tokens} tokens for a window of a document; slicing needs at least {least}"
+        "a query leaves {room} of {max_tokens} tokens for a window of a document; slicing needs {least}: shorten the query, \
+         raise the limit, or have long documents truncated"
     )]
     NoRoom {
         /// The most tokens of query and document together.

@@ -12,6 +12,7 @@
 //! that are asked a question (Nogueira et al., arXiv:2003.06713) and late-interaction models ([`LateInteraction`]). Any
 //! other judge is one trait away.
 
+mod calibration;
 mod document;
 mod error;
 mod judge;
@@ -21,6 +22,10 @@ mod reranker;
 #[cfg(test)]
 mod tests;
 
+pub use crate::encode::Calibration;
+pub use calibration::{
+    CalibrationError, Fit, Labelled, Threshold, Thresholds, expected_calibration_error, fit, labelled,
+};
 pub use document::{Document, Ranked, RerankReport, Reranked};
 pub use error::RerankError;
 pub use judge::Judge;

@@ -200,7 +200,11 @@ fn late_interaction_judges() {
     let filler = "Taxes are due in April. ".repeat(limit / 4);
     let text = format!("{filler}The Moon raises tides in the sea.");
     let last = reranker.rerank("what causes tides", [text.as_str()], &options).unwrap().documents.remove(0);
-    assert_eq!(last.passage.map(|passage| passage.end), Some(text.len()), "the last slice is the best");
+    let passage = last.passage.clone().unwrap();
+    assert!(
+        text[passage.clone()].contains("raises tides") && passage.start > 0,
+        "the last slice is the best"
+    );
     let cut = RerankOptions { long_documents: LongDocuments::Truncate, ..options };
     let cut = reranker.rerank("what causes tides", [text.as_str()], &cut).unwrap().documents.remove(0);
     assert!(cut.cut && cut.score < last.score, "{:?} {:?}", cut.score, last.score);

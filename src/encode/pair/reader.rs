@@ -185,7 +185,7 @@ impl Reader {
             }
             Windows::First | Windows::All => {
                 // As RAG-Retrieval counts: the query with its own marks, and two more.
-                (query.len(), self.checked_room(self.max_tokens, query.len() + single + 2)?)
+                (query.len(), self.checked_room(self.max_tokens, query.len() + single + 2, tokens.ids.len())?)
             }
         };
         let query = &query[..kept];
@@ -211,7 +211,7 @@ impl Reader {
         let all = form.room(self.max_tokens);
         let room = match plan {
             Windows::Cut => all.saturating_sub(counted),
-            Windows::First | Windows::All => self.checked_room(all, counted)?,
+            Windows::First | Windows::All => self.checked_room(all, counted, tokens.ids.len())?,
         };
         let row = |window: &Range<usize>| Row {
             ids: [&fixed[..], &tokens.ids[window.clone()], &form.tail].concat(),
@@ -220,9 +220,10 @@ impl Reader {
         Ok(shown(tokens, room, plan, row))
     }
 
-    fn checked_room(&self, all: usize, taken: usize) -> Result<usize, EncodeError> {
+    /// The room that is left for a window of a document of `tokens` tokens; a document that fits needs no slicing.
+    fn checked_room(&self, all: usize, taken: usize, tokens: usize) -> Result<usize, EncodeError> {
         match all.saturating_sub(taken) {
-            room if room > LEAST_ROOM => Ok(room),
+            room if room > LEAST_ROOM || tokens <= room => Ok(room),
             room => Err(EncodeError::NoRoom { max_tokens: self.max_tokens, room, least: LEAST_ROOM + 1 }),
         }
     }

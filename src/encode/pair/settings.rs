@@ -77,6 +77,25 @@ impl JudgeSettings {
         Self::read(&ModelDirectory::open(directory)?)
     }
 
+    /// Writes a calibration into `lateen.json` of a model directory; whatever else the file says stays.
+    ///
+    /// # Errors
+    /// As [`JudgeSettings::load`], and [`EncodeError::Unwritable`].
+    pub fn store_calibration(directory: &Path, calibration: Calibration) -> Result<(), EncodeError> {
+        let directory = ModelDirectory::open(directory)?;
+        Self::read(&directory)?;
+        let mut all: Map<String, Value> = directory.optional_json(FILE)?.unwrap_or_default();
+        let stated = serde_json::json!({"slope": calibration.slope, "intercept": calibration.intercept});
+        all.insert("calibration".to_owned(), stated);
+        let path = directory.path(FILE);
+        let text = format!("{:#}\n", Value::Object(all));
+        // A reader sees the old file or the new one.
+        let beside = path.with_extension("json.new");
+        std::fs::write(&beside, text)
+            .and_then(|()| std::fs::rename(&beside, &path))
+            .map_err(|source| EncodeError::Unwritable { path, source })
+    }
+
     pub(super) fn read(directory: &ModelDirectory) -> Result<Self, EncodeError> {
         let this: Self = directory.optional_json(FILE)?.unwrap_or_default();
         if let Some(stated) = this.calibration

@@ -37,6 +37,9 @@ struct Case {
     tokens: usize,
     ids: String,
     scores: Vec<f32>,
+    /// Of each window by the rule for slices; none if the query leaves too little room.
+    #[serde(default)]
+    windows: Option<Vec<f32>>,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +101,35 @@ fn equals_reference(family: &str, kind: PairKind) {
                 "{family}: {alone} alone, {} among others",
                 scores[at]
             );
+        }
+    }
+}
+
+#[test]
+fn cross_encoder_equals_transformers() {
+    equals_reference("bert", PairKind::Labels);
+}
+
+#[test]
+fn windows_of_a_cross_encoder_equal_transformers() {
+    let (max_tokens, cases, pairs) = reference("bert");
+    assert!(cases.iter().any(|case| case.windows.as_ref().is_some_and(|windows| windows.len() > 2)));
+    assert!(cases.iter().any(|case| case.windows.is_none()));
+    for model in in_both(|options| load("bert", options, max_tokens)) {
+        for ((query, document), case) in pairs.iter().zip(&cases) {
+            let found = model.score_windows(&[(query, document)], Windows::All);
+            let Some(wanted) = &case.windows else {
+                match found {
+                    Ok(found) => assert_eq!(found[0].windows.len(), 1, "a document that fits needs no room"),
+                    Err(refused) => assert!(matches!(refused, EncodeError::NoRoom { .. }), "{refused}"),
+                }
+                continue;
+            };
+            let found: Vec<f32> = found.unwrap()[0].windows.iter().map(|window| window.score).collect();
+            assert_eq!(found.len(), wanted.len(), "{query:?} {document:?}");
+            for (found, wanted) in found.iter().zip(wanted) {
+                assert!((found - wanted).abs() < TOLERANCE, "{query:?} {document:?} {found} {wanted}");
+            }
         }
     }
 }
@@ -223,6 +255,10 @@ fn a_template_in_full_and_one_by_name_agree_and_nonsense_is_refused() {
     let whole = load().unwrap();
     assert_eq!(whole.score(&[("a", "b")]).unwrap(), named);
     assert_eq!(whole.calibration(), Some(Calibration { slope: 2.0, intercept: -1.0 }));
+    let stored = Calibration { slope: 0.5, intercept: 0.25 };
+    JudgeSettings::store_calibration(made.path(), stored).unwrap();
+    let again = load().unwrap();
+    assert_eq!((again.calibration(), again.score(&[("a", "b")]).unwrap()), (Some(stored), named));
     for (text, word) in [
         (r#"{"judge": {"template": "gpt"}}"#, "judge.template"),
         (r#"{"judge": {"template": {"query": "x"}}}"#, "judge.template.query"),

@@ -4,6 +4,7 @@ pub mod add;
 pub mod advise;
 mod against;
 pub mod backup;
+pub mod calibrate;
 pub mod compact;
 pub mod completions;
 pub mod delete;

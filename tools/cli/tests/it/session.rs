@@ -180,6 +180,7 @@ fn help_names_the_exit_codes() {
         "delete",
         "search",
         "rerank",
+        "calibrate",
         "stats",
         "inspect",
         "verify",
