@@ -58,7 +58,7 @@ pub(super) struct TextForm {
 /// A query, tokenised once for all documents.
 pub(super) struct QueryPart {
     text: String,
-    ids: Vec<u32>,
+    pub(super) ids: Vec<u32>,
 }
 
 impl TextForm {
@@ -223,7 +223,7 @@ impl Reader {
     /// The room that is left for a window of a document of `tokens` tokens; a document that fits needs no slicing.
     fn checked_room(&self, all: usize, taken: usize, tokens: usize) -> Result<usize, EncodeError> {
         match all.saturating_sub(taken) {
-            room if room > LEAST_ROOM || tokens <= room => Ok(room),
+            room if room > LEAST_ROOM || taken + tokens <= all => Ok(room),
             room => Err(EncodeError::NoRoom { max_tokens: self.max_tokens, room, least: LEAST_ROOM + 1 }),
         }
     }

@@ -229,7 +229,7 @@ fn windows_follow_the_rule() {
     assert!(!shown.cut && shown.windows.len() > 3);
     assert_eq!(shown.windows[0].bytes.start, 0);
     assert_eq!(shown.windows.last().unwrap().bytes.end, document.len());
-    let refused = model.score_windows(&[(&document, "x")], Windows::All).unwrap_err();
+    let refused = model.score_windows(&[(&document, &document)], Windows::All).unwrap_err();
     assert!(matches!(refused, EncodeError::NoRoom { max_tokens: 400, .. }), "{refused}");
 }
 
