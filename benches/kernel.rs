@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench kernel -- [--json FILE] [--commit HASH] [--rounds N] [--only TEXT]`
 //!
-//! The query is 32 × 128; a collection is 1,000 documents. Peaks and kernels take turns, round after round, so that all see the same
+//! The query is 32 × 128, but for the shapes at the end, where the name says what it is; a collection is 1,000 documents. Peaks and kernels take turns, round after round, so that all see the same
 //! clock and the same neighbours. Whatever else runs can only slow one down, so the best round counts, of each slice of the collection
 //! by itself: a slice is shorter than a scheduler's turn, and the sum over the slices is the time of an undisturbed run. One thread.
 
@@ -15,6 +15,7 @@ use lateen::kernel::{Isa, QueryBf16, QueryF32, QueryI8, ResidualQuery, ResidualT
 use lateen::kernel::{dot, dot_f16, dot_i8, squared_distance};
 use lateen::types::TokenMatrix;
 use serde_json::json;
+use simsimd::SpatialSimilarity;
 
 const DIM: usize = 128;
 const QUERY_ROWS: usize = 32;
@@ -24,6 +25,9 @@ const TOKENS: usize = 300;
 const SLICE: usize = 20;
 const CODE_TOKENS: usize = 180;
 const CENTROIDS: usize = 16_384;
+/// Query rows and dimensions beside 32 × 128.
+const SHAPES: [(usize, usize); 9] =
+    [(8, 128), (16, 128), (22, 128), (48, 128), (64, 128), (32, 48), (32, 64), (32, 96), (32, 256)];
 
 /// Which of the core's peaks a kernel is measured against.
 #[derive(Clone, Copy, PartialEq)]
@@ -47,6 +51,8 @@ struct Case<'a> {
     run: Run<'a>,
     /// Seconds of each slice.
     best: Vec<f64>,
+    /// Whether its query has another shape than most.
+    shaped: bool,
 }
 
 fn main() {
@@ -138,7 +144,7 @@ impl Peaks {
             "peaks of this core: f32 {:.0}, bf16 {:.0}, int8 {:.0} Gop/s",
             self.f32, self.bf16, self.int8
         );
-        println!("{:<18} {:<18} {:>10} {:>9} {:>8}", "kernel", "isa", "ms", "Gop/s", "of peak");
+        println!("{:<28} {:<18} {:>10} {:>9} {:>8}", "kernel", "isa", "ms", "Gop/s", "of peak");
     }
 }
 
@@ -159,18 +165,18 @@ impl Case<'_> {
     fn print(&self, peaks: &Peaks) {
         let share = self.share(peaks).map_or(String::new(), |share| format!("{:.1} %", 100.0 * share));
         let ms = self.seconds() * 1e3;
-        println!("{:<18} {:<18} {:>10.4} {:>9.1} {:>8}", self.name, self.isa, ms, self.rate(), share);
+        println!("{:<28} {:<18} {:>10.4} {:>9.1} {:>8}", self.name, self.isa, ms, self.rate(), share);
     }
 }
 
 fn report(options: &Options, peaks: &Peaks, cases: &[Case<'_>]) -> serde_json::Value {
-    let kernels = cases.iter().map(|case| {
+    let record = |case: &Case<'_>| {
         json!({
             "kernel": case.name, "isa": case.isa.name(), "milliseconds": case.seconds() * 1e3,
             "gop_per_second": case.rate(), "share_of_peak": case.share(peaks),
         })
-    });
-    let kernels: Vec<_> = kernels.collect();
+    };
+    let some = |shaped| -> Vec<_> { cases.iter().filter(|case| case.shaped == shaped).map(record).collect() };
     json!({
         "what": "MaxSim kernels, one thread, best of interleaved rounds",
         "query": { "rows": QUERY_ROWS, "dim": DIM },
@@ -179,7 +185,7 @@ fn report(options: &Options, peaks: &Peaks, cases: &[Case<'_>]) -> serde_json::V
         "machine": std::env::consts::ARCH, "cpu": cpu_model(),
         "cores": std::thread::available_parallelism().map_or(0, |n| n.get()),
         "peak_gop_per_second": { "f32": peaks.f32, "bf16": peaks.bf16, "int8": peaks.int8 },
-        "kernels": kernels,
+        "kernels": some(false), "shapes": some(true),
     })
 }
 
@@ -211,32 +217,84 @@ impl Data {
         let mut random = Random(1);
         let rows = DOCUMENTS * TOKENS;
         let f32: Vec<f32> = (0..rows * DIM).map(|_| random.unit() * 0.17).collect();
-        let code_rows = DOCUMENTS * CODE_TOKENS;
+        // The narrowest shape has the most tokens.
+        let code_rows = DOCUMENTS * CODE_TOKENS * DIM / 48;
         let mut ids = Vec::with_capacity(code_rows * 3);
         for _ in 0..code_rows {
             ids.extend_from_slice(&(random.next() as u32 % CENTROIDS as u32).to_le_bytes()[..3]);
         }
         Self {
-            query: (0..QUERY_ROWS * DIM).map(|_| random.unit()).collect(),
+            query: (0..64 * 256).map(|_| random.unit()).collect(),
             f16: f32.iter().map(|&x| f16::from_f32(x)).collect(),
             bf16: f32.iter().map(|&x| bf16::from_f32(x)).collect(),
             i8: (0..rows * DIM).map(|_| random.next() as i8).collect(),
-            row_scales: (0..rows).map(|_| random.unit().abs() + 0.1).collect(),
-            codes: (0..code_rows * DIM / 2).map(|_| random.next() as u8).collect(),
+            row_scales: (0..rows * DIM / 48).map(|_| random.unit().abs() + 0.1).collect(),
+            codes: (0..DOCUMENTS * CODE_TOKENS * DIM / 2).map(|_| random.next() as u8).collect(),
             code_scales: (0..code_rows).map(|_| random.next() as u8).collect(),
             centroid_ids: ids,
-            centroid_scores: (0..CENTROIDS * QUERY_ROWS).map(|_| random.unit()).collect(),
+            centroid_scores: (0..CENTROIDS * 64).map(|_| random.unit()).collect(),
             f32,
         }
     }
 
     fn cases(&self, isa: Isa) -> Vec<Case<'_>> {
-        let query = TokenMatrix::new(&self.query, DIM).expect("the query is a matrix");
+        let query = TokenMatrix::new(&self.query[..QUERY_ROWS * DIM], DIM).expect("the query is a matrix");
         let mut cases = self.float_cases(isa, query);
         cases.extend(self.integer_cases(isa, query));
         cases.extend(CodeWidth::ALL.map(|width| self.code_case(isa, query, width)));
         cases.extend(self.pair_cases(isa));
+        if isa == Isa::detect() {
+            cases.push(self.loop_of_dots());
+            cases.extend(SHAPES.iter().flat_map(|&shape| self.shape_cases(isa, shape)));
+        }
         cases
+    }
+
+    /// What a library of vector products alone gives: a call for every query row and token.
+    fn loop_of_dots(&self) -> Case<'_> {
+        let largest = self.query.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        let query: Vec<i8> =
+            self.query[..QUERY_ROWS * DIM].iter().map(|x| (x / largest * 127.0) as i8).collect();
+        let run = self.scoring(move |first, ends, out| {
+            let (rows, scales) = (self.slice(&self.i8, first), &self.row_scales[first * TOKENS..]);
+            let mut start = 0;
+            for (&end, out) in ends.iter().zip(out) {
+                let tokens = start..end as usize;
+                let score = |query: &[i8]| {
+                    let products = tokens.clone().map(|token| {
+                        let product = i8::dot(query, &rows[token * DIM..(token + 1) * DIM]);
+                        product.unwrap_or(f64::NAN) as f32 * scales[token]
+                    });
+                    products.fold(f32::NEG_INFINITY, f32::max)
+                };
+                *out = query.chunks_exact(DIM).map(score).sum();
+                start = end as usize;
+            }
+        });
+        let operations = 2 * QUERY_ROWS * DIM * TOKENS * DOCUMENTS;
+        Case::new("int8, a loop of simsimd dots", Isa::detect(), Against::Int8, operations, run)
+    }
+
+    /// The same tokens' bytes as `int8` rows and as 4-bit codes, for a query of another shape.
+    fn shape_cases(&self, isa: Isa, (rows, dim): (usize, usize)) -> [Case<'_>; 2] {
+        let matrix = TokenMatrix::new(&self.query[..rows * dim], dim).expect("the query is a matrix");
+        let query = QueryI8::pack(isa, matrix);
+        let tokens = TOKENS * DIM / dim;
+        let bytes = self.scoring(move |first, _, out| {
+            let (rows, scales) = (self.slice(&self.i8, first), &self.row_scales[first * TOKENS..]);
+            for (d, out) in out.iter_mut().enumerate() {
+                let from = d * tokens;
+                *out = query.maxsim(&rows[from * dim..(from + tokens) * dim], &scales[d..d + tokens]);
+            }
+        });
+        let operations = 2 * rows * dim * tokens * DOCUMENTS;
+        let name = format!("int8, {rows} × {dim}");
+        let bytes = Case::new(&name, isa, Against::Int8, operations, bytes);
+        let tokens = CODE_TOKENS * DIM / dim;
+        let (codes, operations) = self.codes_of(isa, matrix, CodeWidth::Four, tokens);
+        let name = format!("4-bit codes, {rows} × {dim}");
+        let codes = Case::new(&name, isa, Against::Int8, operations, codes);
+        [bytes, codes].map(|case| Case { shaped: true, ..case })
     }
 
     fn float_cases(&self, isa: Isa, query: TokenMatrix<'_>) -> Vec<Case<'_>> {
@@ -284,30 +342,36 @@ impl Data {
     }
 
     fn code_case(&self, isa: Isa, query: TokenMatrix<'_>, width: CodeWidth) -> Case<'_> {
-        let levels = std::array::from_fn(|i| (i as i8 - 8) * 15);
-        let scale_table = std::array::from_fn(|i| 0.001 * (1.0 + i as f32));
-        let query = ResidualQuery::pack(isa, query, width, &levels, &scale_table);
-        let row = query.row_bytes();
-        let run = self.scoring(move |first, _, out| {
-            for (d, out) in out.iter_mut().enumerate() {
-                let (first, end) = ((first + d) * CODE_TOKENS, (first + d + 1) * CODE_TOKENS);
-                let tokens = ResidualTokens {
-                    codes: &self.codes[first * row..end * row],
-                    scales: &self.code_scales[first..end],
-                    centroid_ids: &self.centroid_ids[3 * first..3 * end],
-                    id_width: 3,
-                };
-                *out = query.maxsim(tokens, &self.centroid_scores);
-            }
-        });
-        let operations = 2 * QUERY_ROWS * DIM * CODE_TOKENS * DOCUMENTS;
         let name = match width {
             CodeWidth::One => "1-bit codes",
             CodeWidth::Ternary => "ternary codes",
             CodeWidth::Two => "2-bit codes",
             CodeWidth::Four => "4-bit codes",
         };
+        let (run, operations) = self.codes_of(isa, query, width, CODE_TOKENS);
         Case::new(name, isa, Against::Int8, operations, run)
+    }
+
+    /// Scores documents of `count` tokens, and how many operations all of them take.
+    fn codes_of(&self, isa: Isa, query: TokenMatrix<'_>, width: CodeWidth, count: usize) -> (Run<'_>, usize) {
+        let levels = std::array::from_fn(|i| (i as i8 - 8) * 15);
+        let scale_table = std::array::from_fn(|i| 0.001 * (1.0 + i as f32));
+        let operations = 2 * query.rows() * query.dim() * count * DOCUMENTS;
+        let query = ResidualQuery::pack(isa, query, width, &levels, &scale_table);
+        let (row, table) = (query.row_bytes(), CENTROIDS * query.stride());
+        let run = self.scoring(move |first, _, out| {
+            for (d, out) in out.iter_mut().enumerate() {
+                let (first, end) = ((first + d) * count, (first + d + 1) * count);
+                let tokens = ResidualTokens {
+                    codes: &self.codes[first * row..end * row],
+                    scales: &self.code_scales[first..end],
+                    centroid_ids: &self.centroid_ids[3 * first..3 * end],
+                    id_width: 3,
+                };
+                *out = query.maxsim(tokens, &self.centroid_scores[..table]);
+            }
+        });
+        (run, operations)
     }
 
     /// The tokens of the slice from document `first`.
@@ -360,7 +424,15 @@ impl<'a> Case<'a> {
     fn new(name: &str, isa: Isa, against: Against, operations: usize, run: Run<'a>) -> Self {
         let slices =
             if against == Against::Nothing || name.contains("centroids") { 1 } else { DOCUMENTS / SLICE };
-        Self { name: name.to_owned(), isa, against, operations, run, best: vec![f64::INFINITY; slices] }
+        Self {
+            name: name.to_owned(),
+            isa,
+            against,
+            operations,
+            run,
+            best: vec![f64::INFINITY; slices],
+            shaped: false,
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::packed::Shape;
+
 /// An instruction set that this processor has been seen to support.
 ///
 /// The only way to a value is detection, so that a kernel that is handed one may use it.
@@ -59,7 +61,8 @@ impl Isa {
             let avx2 = has!("avx2") && has!("fma") && has!("f16c");
             let avx512 = avx2 && has!("avx512f") && has!("avx512bw") && has!("avx512vl") && has!("avx512dq");
             let vnni = avx512 && has!("avx512vnni");
-            let bf16 = has!("avx512bf16");
+            // Processors with BF16 have VBMI, but for one generation of few: it gets the kernels for VNNI alone.
+            let bf16 = has!("avx512bf16") && has!("avx512vbmi");
             let kinds = [(avx2, Kind::Avx2), (avx512, Kind::Avx512), (vnni, Kind::Avx512Vnni { bf16 })];
             found.extend(kinds.iter().filter(|(has, _)| *has).map(|&(_, kind)| Self(kind)));
         }
@@ -107,14 +110,14 @@ impl Isa {
         found
     }
 
-    /// Vectors of 16 query rows that a kernel takes at a time.
-    pub(super) fn block_width(self) -> usize {
+    /// How a query is packed for its kernels.
+    pub(super) fn shape(self) -> Shape {
         match self.0 {
-            Kind::Scalar => 1,
+            Kind::Scalar => Shape { width: 1, pairs: false },
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => 1,
+            Kind::Avx2 => Shape { width: 1, pairs: false },
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 | Kind::Avx512Vnni { .. } => 2,
+            Kind::Avx512 | Kind::Avx512Vnni { .. } => Shape { width: 2, pairs: true },
         }
     }
 
@@ -124,6 +127,11 @@ impl Isa {
         return matches!(self.0, Kind::Avx512Vnni { .. });
         #[cfg(not(target_arch = "x86_64"))]
         false
+    }
+
+    /// Whether the kernels write codes of 2 and 4 bits as they come, not in planes.
+    pub(super) fn has_vbmi(self) -> bool {
+        self.has_bf16()
     }
 
     /// Whether the kernels take groups of two `bf16`, not of one `f32`.

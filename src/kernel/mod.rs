@@ -15,7 +15,8 @@
 //! ```
 //!
 //! A *group* is four bytes of a token: one `f32`, two `bf16`, two `i16` or four `i8`. Rows are padded to 16 with
-//! zeros; the padding never reaches a sum. No horizontal addition happens before the end of a document.
+//! zeros; the padding never reaches a sum. With AVX-512 a rest of at most 8 rows is packed in pairs of groups, eight bytes of a
+//! token against two lanes of a row, so that it costs half of 16 rows.
 //!
 //! | type | documents | products | results on different instruction sets |
 //! |---|---|---|---|

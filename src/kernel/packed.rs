@@ -10,36 +10,57 @@ pub(super) struct Lanes(pub [u32; 16]);
 /// Query rows in vectors of 16, vectors in blocks, groups outermost within a block:
 /// `[block][group][vector of the block][16 rows]`.
 ///
-/// A block holds `width` vectors, the last one what is left, so that block `b` starts at vector `b · width · groups`.
+/// A block holds `width` vectors, the last one what is left. If the last vector has at most 8 rows and the kernels take
+/// pairs, it is a block by itself, in which a row has two lanes, one for the even and one for the odd groups:
+/// `[pair of groups][8 rows][2 groups]`. It takes half the multiplications of 16 rows.
 #[derive(Debug, Clone)]
 pub(super) struct Packed {
     pub(super) rows: usize,
     pub(super) groups: usize,
-    pub(super) width: usize,
+    shape: Shape,
+    /// Vectors before the one of pairs.
+    whole: usize,
     lanes: Vec<Lanes>,
     start: Vec<Lanes>,
 }
 
+/// What kernels take at a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    /// Vectors of a block.
+    pub(super) width: usize,
+    /// Whether a vector of at most 8 rows is packed in pairs of groups.
+    pub(super) pairs: bool,
+}
+
 impl Packed {
     /// Asks `group(row, group)` for every dword of every row; padding rows are zero.
-    pub(super) fn new(rows: usize, groups: usize, width: usize, group: impl Fn(usize, usize) -> u32) -> Self {
+    pub(super) fn new(rows: usize, groups: usize, shape: Shape, group: impl Fn(usize, usize) -> u32) -> Self {
         let vectors = rows.div_ceil(16);
+        let whole = vectors - usize::from(shape.pairs && (1..=8).contains(&(rows % 16)));
+        let dword = |row, g| if row < rows && g < groups { group(row, g) } else { 0 };
         let mut lanes = Vec::with_capacity(vectors * groups);
-        for block in (0..vectors).step_by(width) {
+        for block in (0..whole).step_by(shape.width) {
             for g in 0..groups {
-                for v in block..vectors.min(block + width) {
-                    let dword = |lane| if v * 16 + lane < rows { group(v * 16 + lane, g) } else { 0 };
-                    lanes.push(Lanes(std::array::from_fn(dword)));
+                for v in block..whole.min(block + shape.width) {
+                    lanes.push(Lanes(std::array::from_fn(|lane| dword(v * 16 + lane, g))));
                 }
             }
         }
-        Self { rows, groups, width, lanes, start: vec![Lanes([0; 16]); vectors] }
+        if whole < vectors {
+            for g in (0..groups).step_by(2) {
+                lanes.push(Lanes(std::array::from_fn(|lane| dword(whole * 16 + lane / 2, g + lane % 2))));
+            }
+        }
+        Self { rows, groups, shape, whole, lanes, start: vec![Lanes([0; 16]); vectors] }
     }
 
     /// Lets the sums of each row start at `start(row)`.
     pub(super) fn starting(mut self, start: impl Fn(usize) -> i32) -> Self {
         for row in 0..self.rows {
-            self.start[row / 16].0[row % 16] = start(row) as u32;
+            let (vector, lane) = (row / 16, row % 16);
+            let lane = if vector < self.whole { lane } else { 2 * lane };
+            self.start[vector].0[lane] = start(row) as u32;
         }
         self
     }
@@ -60,11 +81,25 @@ impl Packed {
         self.vectors() * 16
     }
 
-    /// The first vector of each block, and the block's `[group][vector]` part.
+    /// The first vector of each block but the one of pairs, and the block's `[group][vector]` part.
     #[inline]
     pub(super) fn blocks(&self) -> impl Iterator<Item = (usize, &[Lanes])> {
-        let blocks = self.lanes.chunks((self.width * self.groups).max(1));
-        blocks.enumerate().map(|(block, lanes)| (block * self.width, lanes))
+        let blocks = self.lanes[..self.whole * self.groups].chunks(self.full_block().max(1));
+        blocks.enumerate().map(|(block, lanes)| (block * self.shape.width, lanes))
+    }
+
+    /// Vectors of a block with all its rows, in all groups.
+    #[inline]
+    pub(super) fn full_block(&self) -> usize {
+        self.shape.width * self.groups
+    }
+
+    /// The last vector, if it is packed in pairs, and its `[pair of groups]` part.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code))]
+    #[inline]
+    pub(super) fn pairs(&self) -> Option<(usize, &[Lanes])> {
+        let pairs = &self.lanes[self.whole * self.groups..];
+        (!pairs.is_empty()).then_some((self.whole, pairs))
     }
 }
 

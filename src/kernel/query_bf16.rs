@@ -40,13 +40,13 @@ impl QueryBf16 {
     /// Packs `query`. Cost: one pass over it.
     #[must_use]
     pub fn pack(isa: Isa, query: TokenMatrix<'_>) -> Self {
-        let (dim, rows, width) = (query.dim(), query.rows(), isa.block_width());
+        let (dim, rows, shape) = (query.dim(), query.rows(), isa.shape());
         let bits = |row: usize, k: usize| query.row(row).get(k).map_or(0, |&x| round(x).to_bits());
         let packed = if isa.has_bf16() {
             let pair = |row, g| u32::from(bits(row, 2 * g)) | u32::from(bits(row, 2 * g + 1)) << 16;
-            Packed::new(rows, dim.div_ceil(2), width, pair)
+            Packed::new(rows, dim.div_ceil(2), shape, pair)
         } else {
-            Packed::new(rows, dim, width, |row, k| u32::from(bits(row, k)) << 16)
+            Packed::new(rows, dim, shape, |row, k| u32::from(bits(row, k)) << 16)
         };
         Self { isa, dim, packed }
     }

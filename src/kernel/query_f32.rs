@@ -44,7 +44,7 @@ impl QueryF32 {
     pub fn pack(isa: Isa, query: TokenMatrix<'_>) -> Self {
         let dim = query.dim();
         let dword = |row: usize, k: usize| query.row(row)[k].to_bits();
-        Self { isa, dim, packed: Packed::new(query.rows(), dim, isa.block_width(), dword) }
+        Self { isa, dim, packed: Packed::new(query.rows(), dim, isa.shape(), dword) }
     }
 
     /// Scores one document, `rows` = `[tokens, dim]`, row-major.

@@ -53,13 +53,13 @@ impl QueryI8 {
     #[must_use]
     pub fn pack(isa: Isa, query: TokenMatrix<'_>) -> Self {
         let rows = QuantisedRows::new(query);
-        let (count, width) = (rows.rows, isa.block_width());
+        let (count, shape) = (rows.rows, isa.shape());
         let packed = if isa.has_vnni() {
             let dword = |row, g| quad(|i| rows.value(row, 4 * g + i));
-            Packed::new(count, rows.dim.div_ceil(4), width, dword).starting(|row| rows.bias(row))
+            Packed::new(count, rows.dim.div_ceil(4), shape, dword).starting(|row| rows.bias(row))
         } else {
             let dword = |row, g| wide_pair(|i| rows.value(row, 2 * g + i));
-            Packed::new(count, rows.dim.div_ceil(2), width, dword)
+            Packed::new(count, rows.dim.div_ceil(2), shape, dword)
         };
         Self { isa, dim: rows.dim, packed, scales: rows.scale_lanes() }
     }

@@ -104,18 +104,18 @@ impl ResidualQuery {
         scale_table: &[f32; 256],
     ) -> Self {
         let rows = QuantisedRows::new(query);
-        let (dim, scales, block) = (rows.dim, rows.scale_lanes(), isa.block_width());
-        let order = if isa == Isa::SCALAR { (0..dim).collect() } else { expanded_order(dim, width) };
+        let (dim, scales, shape) = (rows.dim, rows.scale_lanes(), isa.shape());
+        let order = expanded_order(isa, dim, width);
         let value = |row, position: usize| order.get(position).map_or(0, |&k| rows.value(row, k));
         let mut levels = *levels;
         let packed = if isa.has_vnni() {
             // `vpdpbusd` takes unsigned bytes of one side: the levels are stored with the bias.
             levels = levels.map(|level| level ^ i8::MIN);
             let dword = |row, g| quad(|i| value(row, 4 * g + i));
-            Packed::new(rows.rows, order.len().div_ceil(4), block, dword).starting(|row| rows.bias(row))
+            Packed::new(rows.rows, order.len().div_ceil(4), shape, dword).starting(|row| rows.bias(row))
         } else {
             let dword = |row, g| wide_pair(|i| value(row, 2 * g + i));
-            Packed::new(rows.rows, order.len().div_ceil(2), block, dword)
+            Packed::new(rows.rows, order.len().div_ceil(2), shape, dword)
         };
         let digits = if width == CodeWidth::Ternary { digit_table(&levels, isa) } else { Vec::new() };
         Self { isa, dim, width, packed, scales, levels, digits, scale_table: Box::new(*scale_table) }
@@ -168,8 +168,8 @@ impl ResidualQuery {
         maxima.sum(self.packed.rows, |_| 1.0)
     }
 
-    /// The score of every token for every query row: `out` = `[tokens, stride]`, row-major; columns past the query's rows hold what
-    /// `centroid_scores` has there. All NaN if a token's centroid is not among `centroid_scores`.
+    /// The score of every token for every query row: `out` = `[tokens, stride]`, row-major; columns past the query's rows mean
+    /// nothing. All NaN if a token's centroid is not among `centroid_scores`.
     ///
     /// # Panics
     /// As [`maxsim`](Self::maxsim); if `out` is not `tokens.len() · stride()` numbers.
@@ -314,23 +314,17 @@ impl<'a> Centroids<'a> {
     pub(super) fn row(&self, token: usize) -> &'a [f32] {
         &self.scores[self.places[token]..][..self.stride]
     }
-
-    /// Some centroid's scores.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    pub(super) fn any(&self) -> &'a [f32] {
-        &self.scores[..self.stride]
-    }
 }
 
-/// The order in which vector units write a row's values, rounded up to whole groups of four; positions without a value
-/// have a dimension past the end.
+/// The order in which kernels write a row's values, rounded up to whole groups of four; positions without a value have a dimension
+/// past the end.
 ///
-/// Bit fields of 2 and 4 bits: in blocks of 64 bytes of codes, first the lowest code of each byte, then the next, each of these
-/// planes rounded up for itself. Signs and ternary codes: as they come.
-fn expanded_order(dim: usize, width: CodeWidth) -> Vec<usize> {
+/// Bit fields of 2 and 4 bits without VBMI: in blocks of 64 bytes of codes, first the lowest code of each byte, then the next, each of
+/// these planes rounded up for itself. All others: as they come.
+fn expanded_order(isa: Isa, dim: usize, width: CodeWidth) -> Vec<usize> {
     let per_byte = width.per_byte();
-    if matches!(width, CodeWidth::One | CodeWidth::Ternary) {
+    let fields = matches!(width, CodeWidth::Two | CodeWidth::Four);
+    if isa == Isa::SCALAR || isa.has_vbmi() || !fields {
         return (0..dim.next_multiple_of(4)).collect();
     }
     let bytes = width.row_bytes(dim);

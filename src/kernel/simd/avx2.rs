@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use half::f16;
 
 use super::Job;
-use super::unit::{Machine, Unit};
+use super::unit::{Machine, Unit, float_methods, floats_256};
 use crate::kernel::coarse::CentroidIds;
 use crate::kernel::scalar;
 
@@ -121,53 +121,11 @@ pub(super) struct F32x8;
 /// Two `i16` a group. `pmaddwd` is exact here: `query_i8` has the bound.
 pub(super) struct I16x16;
 
-macro_rules! floats {
-    () => {
-        type Floats = __m256;
-        const LANES: usize = 8;
-
-        #[inline(always)]
-        unsafe fn load(at: *const f32) -> __m256 {
-            // SAFETY: the caller's promises.
-            unsafe { _mm256_loadu_ps(at) }
-        }
-        #[inline(always)]
-        unsafe fn store(at: *mut f32, value: __m256) {
-            // SAFETY: the caller's promises.
-            unsafe { _mm256_storeu_ps(at, value) }
-        }
-        #[inline(always)]
-        unsafe fn splat(value: f32) -> __m256 {
-            // SAFETY: the caller's promises.
-            unsafe { _mm256_set1_ps(value) }
-        }
-        #[inline(always)]
-        unsafe fn add(a: __m256, b: __m256) -> __m256 {
-            // SAFETY: the caller's promises.
-            unsafe { _mm256_add_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn mul(a: __m256, b: __m256) -> __m256 {
-            // SAFETY: the caller's promises.
-            unsafe { _mm256_mul_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn max(a: __m256, b: __m256) -> __m256 {
-            // SAFETY: the caller's promises.
-            unsafe { _mm256_max_ps(a, b) }
-        }
-        #[inline(always)]
-        unsafe fn any_above(a: __m256, b: __m256) -> bool {
-            // SAFETY: the caller's promises.
-            unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) != 0 }
-        }
-    };
-}
-
 impl Unit for F32x8 {
+    type Pairs = Self;
     type Query = __m256;
     type Sums = __m256;
-    floats!();
+    floats_256!();
 
     #[inline(always)]
     unsafe fn query(at: *const u32) -> __m256 {
@@ -180,9 +138,9 @@ impl Unit for F32x8 {
         unsafe { _mm256_setzero_ps() }
     }
     #[inline(always)]
-    unsafe fn group(dword: u32) -> __m256 {
+    unsafe fn group(bytes: u64) -> __m256 {
         // SAFETY: the caller's promises.
-        unsafe { _mm256_set1_ps(f32::from_bits(dword)) }
+        unsafe { _mm256_set1_ps(f32::from_bits(bytes as u32)) }
     }
     #[inline(always)]
     unsafe fn step(sums: __m256, query: __m256, token: __m256) -> __m256 {
@@ -196,9 +154,10 @@ impl Unit for F32x8 {
 }
 
 impl Unit for I16x16 {
+    type Pairs = Self;
     type Query = __m256i;
     type Sums = __m256i;
-    floats!();
+    floats_256!();
 
     #[inline(always)]
     unsafe fn query(at: *const u32) -> __m256i {
@@ -211,9 +170,9 @@ impl Unit for I16x16 {
         unsafe { _mm256_setzero_si256() }
     }
     #[inline(always)]
-    unsafe fn group(dword: u32) -> __m256i {
+    unsafe fn group(bytes: u64) -> __m256i {
         // SAFETY: the caller's promises.
-        unsafe { _mm256_set1_epi32(dword as i32) }
+        unsafe { _mm256_set1_epi32(bytes as i32) }
     }
     #[inline(always)]
     unsafe fn step(sums: __m256i, query: __m256i, token: __m256i) -> __m256i {

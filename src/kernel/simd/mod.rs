@@ -11,6 +11,8 @@ mod avx512;
 mod expand;
 mod finish;
 pub(super) mod gather;
+#[cfg(test)]
+mod guard_tests;
 pub mod peak;
 mod tile;
 mod tokens;
@@ -33,6 +35,8 @@ use unit::{Machine, Unit};
 /// Work that can be done with any machine: blocks of `FULL` registers, the last perhaps `HALF`, tiles of `T` tokens.
 trait Job {
     type Output;
+    /// Whether it expands codes.
+    const CODES: bool = false;
 
     /// # Safety
     /// The processor has the machine's instructions.
@@ -49,7 +53,9 @@ fn dispatch<J: Job>(isa: Isa, job: J) -> Option<J::Output> {
         Kind::Avx512 => Some(unsafe { avx512::run(job) }),
         // SAFETY: an `Isa` holds `Avx512Vnni` only if detection found all these and VNNI.
         Kind::Avx512Vnni { bf16: false } => Some(unsafe { avx512::run_vnni(job) }),
-        // SAFETY: an `Isa` holds `bf16: true` only if detection found all these, VNNI and BF16. (A test may say `false` nevertheless.)
+        // SAFETY: an `Isa` holds `bf16: true` only if detection found all these, VNNI, BF16 and VBMI. (A test may say `false` nevertheless.)
+        Kind::Avx512Vnni { bf16: true } if J::CODES => Some(unsafe { avx512::run_vbmi(job) }),
+        // SAFETY: as above.
         Kind::Avx512Vnni { bf16: true } => Some(unsafe { avx512::run_bf16(job) }),
     }
 }
@@ -270,31 +276,25 @@ impl<M: Machine, E: Expand> Write for Codes<'_, M, E> {
         // SAFETY: the token has `row_bytes` bytes of codes; the rest is the caller's promise.
         unsafe { E::expand::<M>(self.source().0.add(token * self.row_bytes), self.row_bytes, self.query, to) }
     }
-
-    #[inline(always)]
-    fn announce(&self, next: std::ops::Range<usize>) {
-        for token in next.start..next.end.min(self.centroids.tokens.len()) {
-            let row = self.centroids.row(token);
-            row.iter().step_by(16).for_each(|line| prefetch(std::ptr::from_ref(line).cast()));
-        }
-    }
 }
 
 struct ResidualJob<'a, E>(&'a ResidualQuery, Centroids<'a>, Destination<'a>, PhantomData<E>);
 
 impl<E: Expand> Job for ResidualJob<'_, E> {
     type Output = ();
+    const CODES: bool = true;
+
     #[inline(always)]
     unsafe fn run<M: Machine, const FULL: usize, const HALF: usize, const T: usize>(self) {
         let Self(query, centroids, to, _) = self;
         let writer = Codes::<M, E> { query, row_bytes: query.row_bytes(), centroids, kind: PhantomData };
         let source = Written { groups: query.packed().groups, writer };
         let (scales, scale_table) = (query.scales(), query.scale_table());
-        let token_scales = centroids.tokens.scales;
-        let mut finish = Residual { centroids, token_scales, scale_table, scales, to };
+        let tokens = centroids.tokens.len();
+        let mut finish = Residual { centroids, scale_table, scales, to };
         // SAFETY: `residual` below checked that codes, scales and query fit together.
         unsafe {
-            tile::run::<M::Codes, _, FULL, HALF, T>(query.packed(), token_scales.len(), &source, &mut finish);
+            tile::run::<M::Codes, _, FULL, HALF, T>(query.packed(), tokens, &source, &mut finish);
         }
     }
 }

@@ -27,48 +27,60 @@ pub(super) unsafe fn run<U: Unit, S: Tokens, const FULL: usize, const HALF: usiz
 ) {
     let mut panel = Panel::new(if S::IN_PLACE { 0 } else { query.groups }, T);
     let mut first = 0;
+    let mut ready = finish.prepare(0, T.min(tokens));
     while tokens - first >= T {
-        // SAFETY: the caller's promises; `first + T` is at most `tokens`.
-        unsafe { tile::<U, S, FULL, HALF, T>(query, first, source, finish, &mut panel) };
+        let next = if tokens - first >= 2 * T { finish.prepare(first + T, T) } else { Default::default() };
+        // SAFETY: the caller's promises; `first + T` is at most `tokens`, and `ready` is of these.
+        unsafe { tile::<U, S, FULL, HALF, T, _>(query, first, source, (finish, &ready), &mut panel) };
         first += T;
+        ready = next;
     }
     if tokens >= SMALL {
         while first < tokens {
             let at = first.min(tokens - SMALL);
-            // SAFETY: the caller's promises; `at + SMALL` is at most `tokens`.
-            unsafe { tile::<U, S, FULL, HALF, SMALL>(query, at, source, finish, &mut panel) };
+            let ready = finish.prepare(at, SMALL);
+            // SAFETY: the caller's promises; `at + SMALL` is at most `tokens`, and `ready` is of these.
+            unsafe { tile::<U, S, FULL, HALF, SMALL, _>(query, at, source, (finish, &ready), &mut panel) };
             first = at + SMALL;
         }
     }
     for t in first..tokens {
-        // SAFETY: the caller's promises; `t` is less than `tokens`.
-        unsafe { tile::<U, S, FULL, HALF, 1>(query, t, source, finish, &mut panel) };
+        let ready = finish.prepare(t, 1);
+        // SAFETY: the caller's promises; `t` is less than `tokens`, and `ready` is of it.
+        unsafe { tile::<U, S, FULL, HALF, 1, _>(query, t, source, (finish, &ready), &mut panel) };
     }
 }
 
 #[inline(always)]
-unsafe fn tile<U: Unit, S: Tokens, const FULL: usize, const HALF: usize, const T: usize>(
+unsafe fn tile<U: Unit, S: Tokens, const FULL: usize, const HALF: usize, const T: usize, F: Finish>(
     query: &Packed,
     first: usize,
     source: &S,
-    finish: &mut impl Finish,
+    (finish, ready): (&mut F, &F::Tile),
     panel: &mut Panel,
 ) {
     // SAFETY: the caller's promises; `panel` was made for this source and at least `T` tokens.
     let rows = unsafe { source.rows::<T>(first, panel) };
     for (vector, block) in query.blocks() {
         let start = rows_of(&query.start()[vector..]);
-        if block.len() == query.width * query.groups {
+        if block.len() == query.full_block() {
             // SAFETY: a block of `width` vectors has `FULL` registers of `U` for each group.
             let sums = unsafe { sums::<U, S, FULL, T>(rows_of(block), start, rows) };
             // SAFETY: the caller's promises.
-            unsafe { finish.finish::<U, FULL, T>(vector, first, &sums) };
+            unsafe { finish.finish::<U, FULL, T>(vector, first, ready, &sums) };
         } else {
             // SAFETY: the last block has `HALF` registers of `U` for each group if it has not `width` vectors.
             let sums = unsafe { sums::<U, S, HALF, T>(rows_of(block), start, rows) };
             // SAFETY: the caller's promises.
-            unsafe { finish.finish::<U, HALF, T>(vector, first, &sums) };
+            unsafe { finish.finish::<U, HALF, T>(vector, first, ready, &sums) };
         }
+    }
+    if let Some((vector, block)) = query.pairs() {
+        let start = rows_of(&query.start()[vector..]);
+        // SAFETY: pairs are one register of `U::Pairs` for each two groups, rounded up.
+        let sums = unsafe { sums::<U::Pairs, S, 1, T>(rows_of(block), start, rows) };
+        // SAFETY: the caller's promises.
+        unsafe { finish.finish::<U::Pairs, 1, T>(vector, first, ready, &sums) };
     }
 }
 
@@ -85,29 +97,30 @@ unsafe fn sums<U: Unit, S: Tokens, const V: usize, const T: usize>(
     // SAFETY: registers are integers or floats, for which zero is a value.
     let mut sums: [[U::Sums; V]; T] = unsafe { zeroed() };
     // SAFETY: `start` has `V` registers.
-    unrolled!(t < T, v < V, sums[t][v] = unsafe { U::start(start.add(v * U::LANES)) });
-    for g in 0..rows.groups {
+    unrolled!(t < T, v < V, sums[t][v] = unsafe { U::start(start.add(v * U::DWORDS)) });
+    let groups = rows.groups::<U>();
+    for g in 0..groups {
         if S::IN_PLACE {
-            rows.prefetch(g);
+            rows.prefetch::<U>(g);
         }
         // SAFETY: as above.
         let mut query: [U::Query; V] = unsafe { zeroed() };
-        // SAFETY: group `g` of `V` registers, of which there are `rows.groups` or one more.
-        unrolled!(v < V, query[v] = unsafe { U::query(block.add((g * V + v) * U::LANES)) });
+        // SAFETY: group `g` of `V` registers, of which there are `groups` or one more.
+        unrolled!(v < V, query[v] = unsafe { U::query(block.add((g * V + v) * U::DWORDS)) });
         unrolled!(t < T, {
             // SAFETY: token `t < T` of the tile has full group `g`.
-            let token = unsafe { U::group(rows.group(t, g)) };
+            let token = unsafe { U::group(rows.group::<U>(t, g)) };
             // SAFETY: the processor has `U`'s instructions.
             unrolled!(v < V, sums[t][v] = unsafe { U::step(sums[t][v], query[v], token) });
         });
     }
-    if rows.tail > 0 {
+    if rows.tail::<U>() > 0 {
         unrolled!(t < T, {
             // SAFETY: the tail's bytes are the token's.
-            let token = unsafe { U::group(rows.tail(t)) };
+            let token = unsafe { U::group(rows.last::<U>(t)) };
             unrolled!(v < V, {
                 // SAFETY: a row with a tail has a query group for it.
-                let query = unsafe { U::query(block.add((rows.groups * V + v) * U::LANES)) };
+                let query = unsafe { U::query(block.add((groups * V + v) * U::DWORDS)) };
                 // SAFETY: the processor has `U`'s instructions.
                 sums[t][v] = unsafe { U::step(sums[t][v], query, token) };
             });

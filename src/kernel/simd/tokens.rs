@@ -3,27 +3,47 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use super::unit::Machine;
+use super::unit::{Machine, Unit};
 use crate::kernel::packed::Lanes;
 
-/// The tokens of one tile, `stride` bytes apart, `groups` whole dwords and `tail < 4` bytes each.
+/// The tokens of one tile, `len` bytes each, `stride` bytes apart.
 #[derive(Clone, Copy)]
 pub(super) struct Rows {
     base: *const u8,
     stride: usize,
-    pub(super) groups: usize,
-    pub(super) tail: usize,
+    len: usize,
+    /// Whether what lies between rows may be read with a row's last group.
+    padded: bool,
     /// Bytes from `base` to what will be read soon.
     ahead: usize,
 }
 
 impl Rows {
-    /// # Safety
-    /// `t` is a token of the tile and `g < groups`.
+    /// Groups of `U` that can be read as a whole.
     #[inline(always)]
-    pub(super) unsafe fn group(&self, t: usize, g: usize) -> u32 {
-        // SAFETY: the dword lies in the token's row; `u32` has no invalid values; the read asks for no alignment.
-        unsafe { self.base.add(t * self.stride + 4 * g).cast::<u32>().read_unaligned() }
+    pub(super) fn groups<U: Unit>(&self) -> usize {
+        if self.padded { self.len.div_ceil(U::GROUP) } else { self.len / U::GROUP }
+    }
+
+    /// Bytes after them.
+    #[inline(always)]
+    pub(super) fn tail<U: Unit>(&self) -> usize {
+        if self.padded { 0 } else { self.len % U::GROUP }
+    }
+
+    /// # Safety
+    /// `t` is a token of the tile and `g` less than `groups`.
+    #[inline(always)]
+    pub(super) unsafe fn group<U: Unit>(&self, t: usize, g: usize) -> u64 {
+        // SAFETY: the group lies in the token's row; integers have no invalid values; the reads ask for no alignment.
+        unsafe {
+            let at = self.base.add(t * self.stride + U::GROUP * g);
+            if U::GROUP == 8 {
+                at.cast::<u64>().read_unaligned()
+            } else {
+                at.cast::<u32>().read_unaligned().into()
+            }
+        }
     }
 
     /// The last, partly filled group; zeros fill it up.
@@ -31,20 +51,30 @@ impl Rows {
     /// # Safety
     /// `t` is a token of the tile.
     #[inline(always)]
-    pub(super) unsafe fn tail(&self, t: usize) -> u32 {
-        let mut bytes = [0; 4];
-        for (i, byte) in bytes.iter_mut().enumerate().take(self.tail) {
-            // SAFETY: the row goes on for `tail` bytes after its groups.
-            *byte = unsafe { self.base.add(t * self.stride + 4 * self.groups + i).read() };
-        }
-        u32::from_le_bytes(bytes)
+    pub(super) unsafe fn last<U: Unit>(&self, t: usize) -> u64 {
+        let tail = self.tail::<U>();
+        // SAFETY: the row goes on for `tail` bytes after its groups.
+        unsafe { first_bytes(self.base.add(t * self.stride + self.len - tail), tail) }
     }
 
-    /// Asks for the `g`-th cache line of a tile to come: a tile of at most 16 tokens has no more lines than groups.
+    /// Asks for the cache lines of a tile to come, as many at group `g` as a group has dwords: a tile of at most 16 tokens has
+    /// no more lines than dwords.
     #[inline(always)]
-    pub(super) fn prefetch(&self, g: usize) {
-        super::prefetch(self.base.wrapping_add(self.ahead + 64 * g));
+    pub(super) fn prefetch<U: Unit>(&self, g: usize) {
+        for line in 0..U::GROUP / 4 {
+            super::prefetch(self.base.wrapping_add(self.ahead + 64 * (g * (U::GROUP / 4) + line)));
+        }
     }
+}
+
+/// The first `count < 8` bytes at `at`, as the lowest of a number. Not inlined: it would be a dozen times, for rows that are rare.
+///
+/// # Safety
+/// They are readable.
+#[inline(never)]
+unsafe fn first_bytes(at: *const u8, count: usize) -> u64 {
+    // SAFETY: the caller's promise.
+    (0..count).rev().fold(0, |number, i| number << 8 | u64::from(unsafe { at.add(i).read() }))
 }
 
 /// Room for a tile's tokens in the form the units read. Zero until written.
@@ -107,8 +137,8 @@ impl Tokens for InPlace {
     unsafe fn rows<const T: usize>(&self, first: usize, _: &mut Panel) -> Rows {
         // SAFETY: token `first` exists.
         let base = unsafe { self.base.add(first * self.row_bytes) };
-        let (groups, tail) = (self.row_bytes / 4, self.row_bytes % 4);
-        Rows { base, stride: self.row_bytes, groups, tail, ahead: 2 * T * self.row_bytes }
+        let (len, ahead) = (self.row_bytes, 2 * T * self.row_bytes);
+        Rows { base, stride: len, len, padded: false, ahead }
     }
 }
 
@@ -119,9 +149,6 @@ pub(super) trait Write {
     /// # Safety
     /// As [`Machine`]'s methods: token `token` exists, and `to` has room for it and the slack.
     unsafe fn write(&self, token: usize, to: *mut u8);
-    /// Called before a tile is written, with the tokens of the tile after it.
-    #[inline(always)]
-    fn announce(&self, _next: std::ops::Range<usize>) {}
 }
 
 /// Tokens that are written into the panel, `groups` dwords each.
@@ -137,7 +164,6 @@ impl<W: Write> Tokens for Written<W> {
     unsafe fn rows<const T: usize>(&self, first: usize, panel: &mut Panel) -> Rows {
         let (base, stride) = (panel.start(), panel.stride);
         let (source, row_bytes) = self.writer.source();
-        self.writer.announce(first + T..first + 2 * T);
         for t in 0..T {
             for line in (0..row_bytes).step_by(64) {
                 super::prefetch(source.wrapping_add((first + t + 2 * T) * row_bytes + line));
@@ -145,7 +171,8 @@ impl<W: Write> Tokens for Written<W> {
             // SAFETY: token `first + t` exists, row `t < T` lies in the panel, and so does the slack after it.
             unsafe { self.writer.write(first + t, base.add(t * stride)) };
         }
-        Rows { base, stride, groups: self.groups, tail: 0, ahead: 0 }
+        // Rows of the panel are whole cache lines; what lies between them meets zeros of the query.
+        Rows { base, stride, len: 4 * self.groups, padded: true, ahead: 0 }
     }
 }
 

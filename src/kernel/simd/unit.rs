@@ -5,27 +5,33 @@
 
 use crate::kernel::packed::Lanes;
 
-/// One way to multiply a register of query rows with one dword of a token.
+/// One way to multiply a register of query rows with one group of a token.
 ///
 /// # Safety of all methods
 /// The processor must have the instruction set the implementer is named after. Pointers must be readable (or
 /// writable) for a register, or for what the method says; none has to be aligned.
 pub(super) trait Unit {
-    /// Dwords in a register.
+    /// Query rows in a register.
     const LANES: usize;
+    /// Dwords in a register: one or two for each row.
+    const DWORDS: usize = Self::LANES;
+    /// Bytes of a token that meet a register: four for each of a row's dwords.
+    const GROUP: usize = 4 * (Self::DWORDS / Self::LANES);
     /// Query groups of `LANES` rows.
     type Query: Copy;
     /// Sums of `LANES` rows.
     type Sums: Copy;
     /// `LANES` numbers.
     type Floats: Copy;
+    /// The unit for the same token bytes that takes two groups of 8 rows; itself where queries are not packed in pairs.
+    type Pairs: Unit;
 
     /// `LANES` query groups.
     unsafe fn query(at: *const u32) -> Self::Query;
     /// What the sums start with.
     unsafe fn start(at: *const u32) -> Self::Sums;
-    /// A token's group in every lane, as `step` wants it.
-    unsafe fn group(dword: u32) -> Self::Query;
+    /// A token's group, `GROUP` low bytes, for every row, as `step` wants it.
+    unsafe fn group(bytes: u64) -> Self::Query;
     /// `sums + query · token`.
     unsafe fn step(sums: Self::Sums, query: Self::Query, token: Self::Query) -> Self::Sums;
     /// The finished sums, rounded to nearest where they are integers.
@@ -77,6 +83,69 @@ pub(super) trait Machine {
 pub(super) fn rows_of(lanes: &[Lanes]) -> *const u32 {
     lanes.as_ptr().cast()
 }
+
+/// The part of [`Unit`] that computes with floats; `$above` says whether a lane of one register is above that of the other.
+macro_rules! float_methods {
+    ($lanes:literal, $floats:ty, $load:ident, $store:ident, $splat:ident, $add:ident, $mul:ident, $max:ident, $above:expr) => {
+        type Floats = $floats;
+        const LANES: usize = $lanes;
+
+        #[inline(always)]
+        unsafe fn load(at: *const f32) -> $floats {
+            // SAFETY: the caller's promises.
+            unsafe { $load(at) }
+        }
+        #[inline(always)]
+        unsafe fn store(at: *mut f32, value: $floats) {
+            // SAFETY: the caller's promises.
+            unsafe { $store(at, value) }
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> $floats {
+            // SAFETY: the caller's promises.
+            unsafe { $splat(value) }
+        }
+        #[inline(always)]
+        unsafe fn add(a: $floats, b: $floats) -> $floats {
+            // SAFETY: the caller's promises.
+            unsafe { $add(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: $floats, b: $floats) -> $floats {
+            // SAFETY: the caller's promises.
+            unsafe { $mul(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: $floats, b: $floats) -> $floats {
+            // SAFETY: the caller's promises.
+            unsafe { $max(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn any_above(a: $floats, b: $floats) -> bool {
+            // SAFETY: the caller's promises.
+            unsafe { $above(a, b) }
+        }
+    };
+}
+pub(super) use float_methods;
+
+/// Registers of 8 floats.
+macro_rules! floats_256 {
+    () => {
+        float_methods!(
+            8,
+            __m256,
+            _mm256_loadu_ps,
+            _mm256_storeu_ps,
+            _mm256_set1_ps,
+            _mm256_add_ps,
+            _mm256_mul_ps,
+            _mm256_max_ps,
+            |a, b| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) != 0
+        );
+    };
+}
+pub(super) use floats_256;
 
 /// `for i in 0..N { body }`, for `N ≤ 12` known to the compiler, written out: indices must be constants for arrays of registers to
 /// become registers.

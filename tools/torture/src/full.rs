@@ -1,6 +1,7 @@
 //! A file system of 8 MiB fills up under the writer.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
@@ -12,8 +13,8 @@ use crate::image::{FileSystem, Image, skipped};
 use crate::ledger;
 use crate::process::Writing;
 
-/// Left free at first, taken away and given back.
-const BALLAST: u64 = 2 << 20;
+/// Left free beside the ballast: a few commits, less than what the writer's index takes while it is merged.
+const ROOM: u64 = 64 << 10;
 
 #[derive(Debug, Args)]
 pub struct Full {
@@ -35,7 +36,7 @@ impl Full {
         for round in 0..self.rounds {
             let (index, ballast) =
                 (image.path().join(format!("index-{round}")), image.path().join("ballast"));
-            std::fs::write(&ballast, vec![1; BALLAST as usize])?;
+            leave(ROOM, &ballast)?;
             let ended = Writing::start(&index, &[])?.wait()?;
             ensure!(ended.status.code() == Some(1), "a writer ended with {}: {}", ended.status, ended.told);
             ensure!(!ended.told.contains("panicked"), "a writer panicked: {}", ended.told);
@@ -74,8 +75,17 @@ impl Full {
     }
 }
 
+/// Takes all room but `bytes`.
+fn leave(bytes: u64, ballast: &Path) -> anyhow::Result<()> {
+    fill(ballast);
+    let file = std::fs::OpenOptions::new().write(true).open(ballast)?;
+    let taken = file.metadata()?.len();
+    file.set_len(taken.checked_sub(bytes).context("the file system has less room than is to be left")?)?;
+    Ok(file.sync_all()?)
+}
+
 /// Takes what room is left.
-fn fill(ballast: &std::path::Path) {
-    let Ok(mut file) = std::fs::OpenOptions::new().append(true).open(ballast) else { return };
+fn fill(ballast: &Path) {
+    let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(ballast) else { return };
     while file.write_all(&[1; 4096]).is_ok() {}
 }

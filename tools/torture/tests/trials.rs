@@ -30,7 +30,6 @@ fn power_cuts_on_xfs() {
 }
 
 #[test]
-#[ignore = "merging keeps the disk from filling: bounded only when its ballast is"]
 fn a_full_disk() {
     run(&["full", "--rounds", "1"]);
 }
