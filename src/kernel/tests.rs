@@ -246,7 +246,9 @@ fn residual_maxsim_is_the_same_on_every_isa() {
             let packed = coded.pack(isa, matrix(&query, dim));
             let mut out = vec![f32::NAN; tokens * packed.stride()];
             packed.token_scores(coded.tokens(), &centroid_scores, &mut out);
-            for (out, expected) in out.chunks(packed.stride().max(1)).zip(expected.chunks(packed.stride().max(1))) {
+            for (out, expected) in
+                out.chunks(packed.stride().max(1)).zip(expected.chunks(packed.stride().max(1)))
+            {
                 assert_eq!(out[..rows], expected[..rows], "{what}");
             }
             let score = packed.maxsim(coded.tokens(), &centroid_scores);

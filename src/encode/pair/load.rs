@@ -25,6 +25,9 @@ struct Lengths {
     do_lower_case: bool,
 }
 
+/// The outputs with scores as `(layer, output)`, lowest layer first.
+type Outputs = Vec<(usize, usize)>;
+
 /// What was read of a directory before its graph.
 struct Read<'a> {
     directory: &'a ModelDirectory,
@@ -156,7 +159,7 @@ impl Read<'_> {
         &self,
         kind: PairKind,
         fingerprint: &mut Fingerprint,
-    ) -> Result<(PairGraph, Vec<(usize, usize)>, RuntimeReport), EncodeError> {
+    ) -> Result<(PairGraph, Outputs, RuntimeReport), EncodeError> {
         let graph = Graph::open(&layout::graph(&[self.directory], &self.options.model)?)?;
         add_graph(fingerprint, &graph)?;
         let path = graph.path.clone();

@@ -233,7 +233,7 @@ impl Reader {
 fn shown(tokens: &Tokens, room: usize, plan: Windows, row: impl Fn(&Range<usize>) -> Row) -> Shown {
     let count = tokens.ids.len();
     let ranges = match plan {
-        Windows::Cut => vec![0..count.min(room)],
+        Windows::Cut => std::iter::once(0..count.min(room)).collect(),
         Windows::First => windows(count, room)[..1].to_vec(),
         Windows::All => windows(count, room),
     };

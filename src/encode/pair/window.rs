@@ -39,7 +39,7 @@ pub(crate) fn overlap(room: usize) -> usize {
 /// The windows of a document of `tokens` tokens, each at most `room` long; one, maybe empty, if it fits.
 pub(super) fn windows(tokens: usize, room: usize) -> Vec<Range<usize>> {
     if tokens <= room {
-        return vec![0..tokens];
+        return std::iter::once(0..tokens).collect();
     }
     let room = room.max(1);
     let overlap = overlap(room);
@@ -61,8 +61,9 @@ mod tests {
 
     #[test]
     fn windows_overlap_and_cover() {
-        assert_eq!(windows(0, 10), [0..0]);
-        assert_eq!(windows(10, 10), [0..10]);
+        for fits in [0, 10] {
+            assert_eq!(windows(fits, 10), std::iter::once(0..fits).collect::<Vec<_>>());
+        }
         assert_eq!(windows(11, 10), [0..10, 8..11]);
         assert_eq!(windows(1000, 400), [0..400, 320..720, 640..1000]);
         assert_eq!(windows(3, 1), [0..1, 1..2, 2..3]);
