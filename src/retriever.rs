@@ -12,6 +12,7 @@ mod advise;
 mod answer;
 mod create;
 mod error;
+mod explain;
 mod places;
 mod search;
 mod tune;
@@ -21,9 +22,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use advise::{AdviceReport, AdviseSample, VectorSource};
-pub use answer::{Answer, AnswerReport, Explanation, Found, TokenMatch};
+pub use answer::{Answer, AnswerReport, Found, TokenMatch};
 pub use create::{CreateOptions, ModelSource};
 pub use error::{Error, ErrorKind};
+pub use explain::{Explanation, Standing, TokenMap};
 pub use tune::TuneWatch;
 pub use write::{AddReport, Flow, Progress, RetrieverWriter, WriteOptions};
 

@@ -72,3 +72,11 @@ fn lexical_samples_are_judged_and_found() {
     let ndcg = ndcg_at_10(&samples, "test", Analyzer::English);
     assert!(ndcg > 0.5, "{ndcg}");
 }
+
+#[cfg(feature = "jieba")]
+#[test]
+fn lexical_cmrc2018_is_found_by_words_too() {
+    let Some(collection) = collection("cmrc2018") else { return };
+    let ndcg = ndcg_at_10(&collection, "dev", Analyzer::Jieba);
+    assert!(ndcg > 0.93, "{ndcg}");
+}

@@ -20,6 +20,8 @@
 //! | [`Format::Markdown`] | a file | id = relative path, title = front matter's or first heading's; front matter becomes metadata |
 //! | [`Format::Beir`] | a folder | its `corpus.jsonl`, `.gz` or `.zst` |
 //!
+//! Sets made for evaluation are read whole: [`QuestionSet`] (SQuAD and its like) and [`read_reranking_set`].
+//!
 //! # Costs
 //! Linear in the input. Memory: one record of at most [`ReadOptions::max_line_bytes`] several times over
 //! (as bytes, as text, as values), a decompression window of at most 128 MiB that the file itself
@@ -30,11 +32,14 @@ mod error;
 mod files;
 mod input;
 mod json;
+mod json_sets;
 mod lines;
 mod markdown;
 mod options;
 mod queries;
+mod questions;
 mod records;
+mod reranking;
 mod source;
 mod table;
 mod whole;
@@ -43,6 +48,8 @@ pub use document::{Document, MAX_ID_BYTES};
 pub use error::{CorpusError, Place, Problem};
 pub use options::{FieldNames, Format, ReadOptions};
 pub use queries::{Queries, Query};
+pub use questions::{Question, QuestionSet};
+pub use reranking::{RerankingSample, read_reranking_set};
 pub use source::{Position, Skipped, Source};
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ mod activation;
 mod batch;
 #[cfg(feature = "bundled-model")]
 mod bundled;
+pub mod cache;
 mod directory;
 pub mod distil;
 mod error;

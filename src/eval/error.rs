@@ -147,4 +147,12 @@ pub enum EvalError {
         /// The path as it was given.
         file: String,
     },
+    /// A reranking sample needs a score for each text, a relevant text and one that is not.
+    #[error("a sample of {texts} texts cannot be measured: {problem}")]
+    RerankingSample {
+        /// How many texts it has.
+        texts: usize,
+        /// What is wrong.
+        problem: &'static str,
+    },
 }

@@ -12,6 +12,8 @@ pub(super) struct Judged {
     /// All positive grades of the query, best first.
     ideal: Vec<i32>,
     relevant: usize,
+    /// Judged, and not relevant. A negative grade is no judgement here, as for `trec_eval`.
+    not_relevant: usize,
     level: i32,
 }
 
@@ -23,6 +25,7 @@ impl Judged {
             grades: ranking.iter().map(|ranked| judgements.get(&ranked.document).copied()).collect(),
             ideal,
             relevant: judgements.values().filter(|&&grade| grade >= level).count(),
+            not_relevant: judgements.values().filter(|&&grade| (0..level).contains(&grade)).count(),
             level,
         }
     }
@@ -44,6 +47,8 @@ impl Judged {
                 .position(|grade| self.is_relevant(*grade))
                 .map_or(0.0, |before| ratio(1, before + 1)),
             Measure::Recall => ratio(found(), self.relevant),
+            Measure::CappedRecall => ratio(found(), self.relevant.min(ranks)),
+            Measure::Bpref => self.bpref(top),
             // trec_eval divides by the cut-off even if the ranking is shorter.
             Measure::Precision => ratio(found(), if metric.cutoff == 0 { top.len() } else { ranks }),
             Measure::Success => f64::from(u8::from(found() > 0)),
@@ -77,9 +82,26 @@ impl Judged {
         }
         if self.relevant == 0 { 0.0 } else { sum / self.relevant as f64 }
     }
+
+    /// `1/R · Σ 1 − min(before, R) / min(N, R)` over the relevant documents found: `before` of the `N` documents judged not
+    /// relevant stand higher, `R` are relevant.
+    fn bpref(&self, top: &[Option<i32>]) -> f64 {
+        let (mut before, mut sum) = (0, 0.0);
+        for grade in top.iter().flatten().copied().filter(|grade| *grade >= 0) {
+            if grade < self.level {
+                before += 1;
+            } else if before == 0 {
+                sum += 1.0;
+            } else {
+                let bound = self.not_relevant.min(self.relevant);
+                sum += 1.0 - ratio(before.min(self.relevant), bound);
+            }
+        }
+        if self.relevant == 0 { 0.0 } else { sum / self.relevant as f64 }
+    }
 }
 
 /// 0 of nothing.
-fn ratio(part: usize, whole: usize) -> f64 {
+pub(super) fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

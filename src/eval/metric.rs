@@ -17,23 +17,31 @@ pub enum Measure {
     ReciprocalRank,
     /// Which part of the relevant documents is found.
     Recall,
+    /// Which part of the relevant documents is found, of as many as the ranks have room for: `found / min(k, relevant)` (BEIR,
+    /// Thakur et al., NeurIPS 2021), so that a query with more than `k` relevant documents can reach 1.
+    CappedRecall,
     /// Which part of the ranks holds relevant documents.
     Precision,
     /// 1 if a relevant document is found.
     Success,
+    /// How seldom a document judged not relevant stands before a relevant one (Buckley & Voorhees, SIGIR 2004). What was
+    /// not judged is passed over, which is why it suits judgements with holes.
+    Bpref,
     /// Which part of the documents that are ranked has a judgement.
     Judged,
 }
 
 impl Measure {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Ndcg,
         Self::NdcgExponential,
         Self::AveragePrecision,
         Self::ReciprocalRank,
         Self::Recall,
+        Self::CappedRecall,
         Self::Precision,
         Self::Success,
+        Self::Bpref,
         Self::Judged,
     ];
 
@@ -49,8 +57,10 @@ impl Measure {
             Self::AveragePrecision => &["map", "map_cut", "ap"],
             Self::ReciprocalRank => &["mrr", "recip_rank", "rr"],
             Self::Recall => &["recall", "r", "set_recall"],
+            Self::CappedRecall => &["capped_recall", "recall_cap", "r_cap"],
             Self::Precision => &["p", "precision", "set_p"],
             Self::Success => &["success", "hit"],
+            Self::Bpref => &["bpref"],
             Self::Judged => &["judged"],
         }
     }
@@ -58,8 +68,8 @@ impl Measure {
 
 /// A measure, and how far down the ranking it looks.
 ///
-/// Written `ndcg@10`, `map`, `mrr@10`, `recall@100`, `p@5`, `success@1`, `judged@10`, `ndcg_exp@10`; the names of
-/// `trec_eval` (`ndcg_cut_10`, `recip_rank`, `P_5`) are understood too, in any case.
+/// Written `ndcg@10`, `map`, `mrr@10`, `recall@100`, `capped_recall@100`, `p@5`, `success@1`, `bpref`, `judged@10`,
+/// `ndcg_exp@10`; the names of `trec_eval` (`ndcg_cut_10`, `recip_rank`, `P_5`) are understood too, in any case.
 ///
 /// ```
 /// use lateen::eval::{Measure, Metric};
@@ -102,7 +112,7 @@ impl fmt::Display for Metric {
 /// No metric has this name: choose one of those [`Metric`] lists.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no metric {name:?}; there are ndcg, ndcg_exp, map, mrr, recall, p, success and judged, each with @K or without"
+    "no metric {name:?}; there are ndcg, ndcg_exp, map, mrr, recall, capped_recall, p, success, bpref and judged, each with @K or without"
 )]
 pub struct UnknownMetric {
     /// What was asked for.

@@ -18,6 +18,9 @@
 //!   are negative counts with 0. [`EvalOptions::complete`] (`trec_eval -c`) goes over all judged queries, and one
 //!   that the run lacks counts with 0. [`Counts`] says how many there are of each kind.
 //!
+//! What the values are worth: [`Interval`] says how far a mean can be trusted, [`paired_t_test`] and [`randomisation_test`] whether two
+//! systems differ, [`Correction`] what many such tests are worth together.
+//!
 //! Järvelin & Kekäläinen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002; Buckley & Voorhees, `trec_eval`.
 
 pub mod beir;
@@ -27,15 +30,20 @@ mod interval;
 mod lines;
 mod measure;
 mod metric;
+pub mod position;
 mod qrels;
+mod reranking;
 mod run;
+mod significance;
 
 pub use error::EvalError;
 pub use evaluate::{Counts, EvalOptions, QueryValues, Report, evaluate, evaluate_with};
 pub use interval::{Interval, Z_95, Z_95_ONE_SIDED};
 pub use metric::{Measure, Metric, UnknownMetric};
 pub use qrels::Qrels;
+pub use reranking::{MTEB_MRR_CUTOFF, RerankingValues, reranking_values};
 pub use run::{Ranked, Run};
+pub use significance::{Correction, Significance, paired_t_test, randomisation_test};
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,10 @@
-//! Every value against `trec_eval`'s; the cases are made by `tests/fixtures/eval/make.py`.
+//! Every value against `trec_eval`'s and ranx's; the cases are made by `tests/fixtures/eval/make.py` and `make_ranx.py`.
 
 use super::*;
 use serde_json::Value;
 
 const CASES: &str = include_str!("../../tests/fixtures/eval/trec_eval.json");
+const RANX: &str = include_str!("../../tests/fixtures/eval/ranx.json");
 
 fn object(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     value.as_object().unwrap().iter().map(|(name, value)| (name.as_str(), value))
@@ -21,7 +22,7 @@ fn read_case(case: &Value) -> (Qrels, Run, EvalOptions) {
             object(scores).map(|(document, score)| (document.to_owned(), score.as_f64().unwrap() as f32));
         run.insert(query, hits).unwrap();
     }
-    let relevance_level = case["level"].as_i64().unwrap() as i32;
+    let relevance_level = case["level"].as_i64().unwrap_or(1) as i32;
     (qrels, run, EvalOptions { relevance_level, ..EvalOptions::default() })
 }
 
@@ -53,6 +54,31 @@ fn values_equal_those_of_trec_eval() {
         runs += 1;
     }
     assert!(runs >= 20 && ties >= 20 && compared > 2000, "{runs} runs, {ties} with ties, {compared} values");
+}
+
+#[test]
+fn values_equal_those_of_ranx() {
+    let cases: Value = serde_json::from_str(RANX).unwrap();
+    let (mut runs, mut graded, mut compared) = (0, 0, 0);
+    for case in cases.as_array().unwrap() {
+        let (qrels, run, _) = read_case(case);
+        for (query, values) in object(&case["expected"]) {
+            for (name, value) in object(values) {
+                let metric: Metric = name.parse().unwrap();
+                let ours = evaluate(&run, &qrels, &[metric]).value(query, metric).unwrap();
+                let theirs = value.as_f64().unwrap();
+                assert!(
+                    (ours - theirs).abs() < 1e-6,
+                    "seed {} {query} {name}: {ours} {theirs}",
+                    case["seed"]
+                );
+                compared += 1;
+            }
+            graded += usize::from(qrels.judgements(query).any(|(_, grade)| grade > 1));
+        }
+        runs += 1;
+    }
+    assert!(runs >= 20 && graded >= 20 && compared > 1000, "{runs} runs, {graded} graded, {compared} values");
 }
 
 #[test]

@@ -23,6 +23,12 @@ impl Maxima {
         if self.vectors > INLINE { &mut self.many } else { &mut self.few[..self.vectors] }
     }
 
+    /// The numbers of the rows that are no padding.
+    pub(super) fn rows(&mut self, rows: usize) -> Vec<f32> {
+        let all = self.lanes().iter().flat_map(|lanes| lanes.0).map(f32::from_bits);
+        all.take(rows).collect()
+    }
+
     /// `Σ maxima[row] · weight(row)` over the rows that are no padding, in an order that depends on nothing but `rows`.
     pub(super) fn sum(&mut self, rows: usize, weight: impl Fn(usize) -> f32) -> f32 {
         let mut sums = [0.0; 16];
@@ -34,13 +40,34 @@ impl Maxima {
                 }
             }
         }
-        for half in [8, 4, 2, 1] {
-            for lane in 0..half {
-                sums[lane] += sums[lane + half];
-            }
-        }
-        sums[0]
+        fold(sums)
     }
+}
+
+fn fold(mut sums: [f32; 16]) -> f32 {
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
+        }
+    }
+    sums[0]
+}
+
+/// Sums the largest product of each query row as every MaxSim here does, so that the sum is the score to the last bit: rows
+/// 16 apart first, then the halves of the 16 sums.
+///
+/// ```
+/// assert_eq!(lateen::kernel::sum_of_maxima(&[0.5, 0.25]), 0.75);
+/// ```
+#[must_use]
+pub fn sum_of_maxima(maxima: &[f32]) -> f32 {
+    let mut sums = [0.0; 16];
+    for block in maxima.chunks(16) {
+        for (sum, value) in sums.iter_mut().zip(block) {
+            *sum += value;
+        }
+    }
+    fold(sums)
 }
 
 /// Calls `score` with the token range of each document; `out[d]` gets its answer.

@@ -50,6 +50,7 @@ mod simd;
 pub use coarse::{CentroidIds, CoarseScores};
 pub use gather::{QueryI16, dots, dots_f16, dots_i8, prefetch};
 pub use isa::{Isa, UnsupportedIsa};
+pub use maxima::sum_of_maxima;
 pub use pair::{dot, dot_f16, dot_i8, squared_distance};
 pub use query_bf16::QueryBf16;
 pub use query_f32::QueryF32;

@@ -54,14 +54,16 @@ impl QueryF32 {
     #[must_use]
     pub fn maxsim(&self, rows: &[f32]) -> f32 {
         let tokens = row_count(rows.len(), self.dim);
-        self.score(tokens, |maxima| {
-            #[cfg(target_arch = "x86_64")]
-            if simd::maxima_f32(self.isa, &self.packed, rows, maxima) {
-                return;
-            }
-            let copy = |t: usize, out: &mut [f32]| out.copy_from_slice(&rows[t * self.dim..][..self.dim]);
-            scalar::maxima_f32(&self.packed, self.dim, tokens, maxima, copy);
-        })
+        self.score(tokens, |maxima| self.fill(rows, tokens, maxima))
+    }
+
+    fn fill(&self, rows: &[f32], tokens: usize, maxima: &mut [Lanes]) {
+        #[cfg(target_arch = "x86_64")]
+        if simd::maxima_f32(self.isa, &self.packed, rows, maxima) {
+            return;
+        }
+        let copy = |t: usize, out: &mut [f32]| out.copy_from_slice(&rows[t * self.dim..][..self.dim]);
+        scalar::maxima_f32(&self.packed, self.dim, tokens, maxima, copy);
     }
 
     /// Scores consecutive documents: document `d` has the tokens `ends[d-1]..ends[d]` of `rows` (the first from 0).
@@ -100,6 +102,19 @@ impl QueryF32 {
         ragged(ends, tokens, out, |range| {
             self.maxsim_f16(&rows[range.start * self.dim..range.end * self.dim])
         });
+    }
+
+    /// What each query row adds to [`maxsim`](Self::maxsim): its largest product, the very numbers that are summed there, by
+    /// [`sum_of_maxima`](super::sum_of_maxima). −∞ in a document without tokens.
+    ///
+    /// # Panics
+    /// As [`maxsim`](Self::maxsim).
+    #[must_use]
+    pub fn maxima(&self, rows: &[f32]) -> Vec<f32> {
+        let tokens = row_count(rows.len(), self.dim);
+        let mut maxima = Maxima::new(self.packed.vectors());
+        self.fill(rows, tokens, maxima.lanes());
+        maxima.rows(self.packed.rows)
     }
 
     /// The instruction set that it was packed for and runs on.

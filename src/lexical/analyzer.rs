@@ -17,6 +17,10 @@ pub enum Analyzer {
     English,
     /// Chinese, Japanese and Korean: every two neighbouring characters; other words in lower case as they are.
     CjkBigrams,
+    /// Chinese words by jieba's dictionary and hidden Markov model, long words also by the words in them; other words in lower case as
+    /// they are. Needs the feature `jieba`. The dictionary is unpacked at the first use, some 100 MB.
+    #[cfg(feature = "jieba")]
+    Jieba,
 }
 
 impl Analyzer {
@@ -34,6 +38,11 @@ impl Analyzer {
                 kept.filter_dynamic(Stemmer::new(Language::English)).build()
             }
             Self::CjkBigrams => TextAnalyzer::builder(BigramTokenizer)
+                .filter(RemoveLongFilter::limit(MAX_TERM))
+                .filter(LowerCaser)
+                .build(),
+            #[cfg(feature = "jieba")]
+            Self::Jieba => TextAnalyzer::builder(super::jieba::JiebaTokenizer)
                 .filter(RemoveLongFilter::limit(MAX_TERM))
                 .filter(LowerCaser)
                 .build(),

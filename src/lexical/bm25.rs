@@ -108,6 +108,15 @@ impl Bm25Index {
         self.ids.is_empty()
     }
 
+    /// What the terms, their counts and the lengths take, in bytes; ids not counted.
+    ///
+    /// # Errors
+    /// [`LexicalError::Tantivy`].
+    pub fn bytes(&self) -> Result<u64, LexicalError> {
+        let usage = self.searcher.space_usage().map_err(TantivyError::from)?;
+        Ok(usage.total().get_bytes())
+    }
+
     /// The ids in the order of addition.
     #[must_use]
     pub fn ids(&self) -> &[String] {

@@ -12,6 +12,8 @@
 
 mod analyzer;
 mod bm25;
+#[cfg(feature = "jieba")]
+mod jieba;
 
 pub use analyzer::Analyzer;
 pub use bm25::{Bm25Index, LexicalError};

@@ -30,4 +30,12 @@ pub enum RerankError {
         /// External id of the document.
         id: String,
     },
+    /// A judge of one's own failed; its error says why.
+    #[error("judge {judge} failed: {source}")]
+    Failed {
+        /// The judge's name.
+        judge: String,
+        /// What it says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }

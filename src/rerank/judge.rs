@@ -1,6 +1,7 @@
 //! The face of everything that can judge.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::RerankError;
 use crate::encode::{Activation, DocumentScores, PairModel, WindowScore, Windows};
@@ -91,6 +92,34 @@ pub(super) fn check_count(judge: &str, scores: usize, documents: usize) -> Resul
         return Ok(());
     }
     Err(RerankError::ScoreCount { judge: judge.to_owned(), scores, documents })
+}
+
+/// A judge that others use too.
+impl<J: Judge + ?Sized> Judge for Arc<J> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn scores(&self, query: &str, documents: &[&str]) -> Result<Vec<f32>, RerankError> {
+        (**self).scores(query, documents)
+    }
+
+    fn windows(
+        &self,
+        query: &str,
+        documents: &[&str],
+        plan: Windows,
+    ) -> Result<Vec<DocumentScores>, RerankError> {
+        (**self).windows(query, documents, plan)
+    }
+
+    fn pair_scores(&self, pairs: &[(&str, &str)]) -> Result<Vec<f32>, RerankError> {
+        (**self).pair_scores(pairs)
+    }
+
+    fn activation(&self) -> Activation {
+        (**self).activation()
+    }
 }
 
 fn beside<'a>(query: &'a str, documents: &[&'a str]) -> Vec<(&'a str, &'a str)> {

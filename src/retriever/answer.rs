@@ -58,14 +58,3 @@ pub struct TokenMatch {
     /// Cosine of the two vectors, in `[-1, 1]` up to rounding.
     pub similarity: f32,
 }
-
-/// Why a document has its score.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Explanation {
-    /// External id.
-    pub id: String,
-    /// The late-interaction score: the sum of all contributions.
-    pub score: f32,
-    /// One per query token, in the query's order.
-    pub matches: Vec<TokenMatch>,
-}

@@ -2,6 +2,7 @@
 
 use crate::corpus::CorpusError;
 use crate::encode::EncodeError;
+use crate::encode::cache::{CacheError, CachedModelError};
 use crate::index::IndexError;
 use crate::rerank::RerankError;
 use crate::search::SearchError;
@@ -57,6 +58,9 @@ pub enum Error {
     /// The model could not be loaded or run.
     #[error(transparent)]
     Model(#[from] EncodeError),
+    /// Encodings could not be kept: see [`CacheError`].
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// The index could not be read or written.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -84,4 +88,13 @@ pub enum ErrorKind {
     Io,
     /// A model is missing, damaged or cannot run.
     Model,
+}
+
+impl From<CachedModelError> for Error {
+    fn from(error: CachedModelError) -> Self {
+        match error {
+            CachedModelError::Model(error) => Self::Model(error),
+            CachedModelError::Cache(error) => Self::Cache(error),
+        }
+    }
 }

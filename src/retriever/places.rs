@@ -51,6 +51,18 @@ impl Places {
         Ok(Self::Pooled(Box::new(Pooled { tokens, means, pooling })))
     }
 
+    /// All the places that share the document's row `row`.
+    pub(super) fn of_row(&self, row: usize) -> Vec<(u32, u32)> {
+        match self {
+            Self::Unknown => Vec::new(),
+            Self::Rows(spans) => spans.get(row).copied().into_iter().collect(),
+            Self::Pooled(pooled) => {
+                let members = pooled.pooling.clusters().iter().zip(&pooled.tokens.spans);
+                members.filter(|(cluster, _)| **cluster as usize == row).map(|(_, span)| *span).collect()
+            }
+        }
+    }
+
     /// The place of the token that answers the query's row `query`.
     pub(super) fn of_match(&self, query: &[f32], found: &RowMatch) -> (u32, u32) {
         match self {

@@ -5,10 +5,9 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::places::{NOWHERE, Places};
-use super::{Answer, AnswerReport, Error, Explanation, Found, Retriever, TokenMatch};
+use super::{Answer, AnswerReport, Error, Found, Retriever, TokenMatch};
 use crate::corpus::Document;
 use crate::index::Snapshot;
-use crate::kernel::Isa;
 use crate::search::{Explainer, SearchOptions, SearchOutcome, search_dense, search_tokens};
 use crate::types::{DocId, EncodedTokens, Hit, normalize};
 use lateen_index_format::StoredDocument;
@@ -57,24 +56,6 @@ impl Retriever {
         }
         let alone = SearchOptions { threads: 1, ..options.clone() };
         queries.par_iter().map(|query| self.search_in(&snapshot, query, &alone)).collect()
-    }
-
-    /// Says which document token answers which query token, for the document `id`.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchDocument`], [`Error::EmptyQuery`], or what reading the index runs into.
-    pub fn explain(&self, query: &str, id: &str) -> Result<Explanation, Error> {
-        let snapshot = self.snapshot();
-        let doc = snapshot.find(id)?.ok_or_else(|| Error::NoSuchDocument { id: id.to_owned() })?;
-        let encoded = self.model.encode_query_tokens(query)?;
-        if encoded.matrix.view().is_empty() {
-            return Err(Error::EmptyQuery);
-        }
-        let stored = snapshot.stored(doc)?;
-        let mut explainer = Explainer::new(&snapshot, encoded.matrix.view(), Isa::detect())?;
-        let matches = self.matches(doc, stored.as_ref(), (&encoded, &mut explainer))?;
-        let score = matches.iter().map(|found| found.contribution).sum();
-        Ok(Explanation { id: id.to_owned(), score, matches })
     }
 
     fn search_by_vector(
@@ -133,7 +114,7 @@ impl Retriever {
     }
 
     /// Pairs rows of the query with rows of the document, and rows with places in their texts.
-    fn matches(
+    pub(super) fn matches(
         &self,
         doc: DocId,
         stored: Option<&StoredDocument>,

@@ -9,6 +9,7 @@ use super::tune::tune_commit;
 use super::{Error, TuneWatch};
 use crate::corpus::{CorpusError, Document};
 use crate::encode::Model;
+use crate::encode::cache::{CachedModel, EncodingCache};
 use crate::index::{CommitInfo, Index, NewDocument, Writer, WriterOptions};
 
 /// Settings of one writer.
@@ -18,6 +19,8 @@ pub struct WriteOptions {
     pub index: WriterOptions,
     /// Commit after this many new documents. Default: only when told, and when a segment is full.
     pub commit_every: Option<u64>,
+    /// Encodings of earlier runs, and where those of this one are kept. Default: none.
+    pub cache: Option<Arc<EncodingCache>>,
     /// Documents encoded together. Default 256.
     pub batch: usize,
     /// Whether [`RetrieverWriter::commit`] measures which effort reaches which recall, if the index is large enough for
@@ -29,7 +32,7 @@ pub struct WriteOptions {
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { index: WriterOptions::default(), commit_every: None, batch: 256, tune: true }
+        Self { index: WriterOptions::default(), commit_every: None, cache: None, batch: 256, tune: true }
     }
 }
 
@@ -121,7 +124,7 @@ impl RetrieverWriter {
         progress: &mut dyn FnMut(&Progress) -> Flow,
     ) -> Result<AddReport, Error> {
         self.encode_pending()?;
-        let (model, settings) = (Arc::clone(&self.model), self.writer.settings().clone());
+        let (model, settings) = (self.cached_model(), self.writer.settings().clone());
         let read = std::thread::scope(|scope| {
             let (to_encode, batches) = mpsc::sync_channel::<Vec<Document>>(1);
             let (encoded, results) = mpsc::sync_channel(1);
@@ -240,8 +243,12 @@ impl RetrieverWriter {
             return Ok(());
         }
         let documents = std::mem::take(&mut self.pending);
-        let encoded = encode(&self.model, self.writer.settings(), &documents)?;
+        let encoded = encode(&self.cached_model(), self.writer.settings(), &documents)?;
         self.write_all(encoded)
+    }
+
+    fn cached_model(&self) -> CachedModel {
+        CachedModel::new(Arc::clone(&self.model), self.options.cache.clone())
     }
 
     fn write_all(&mut self, documents: Vec<NewDocument>) -> Result<(), Error> {
@@ -278,7 +285,7 @@ type Encoded = Result<Vec<NewDocument>, Error>;
 
 /// Documents as the index takes them, in their order.
 fn encode(
-    model: &Model,
+    model: &CachedModel,
     settings: &IndexSettings,
     documents: &[Document],
 ) -> Result<Vec<NewDocument>, Error> {

@@ -3,7 +3,7 @@
 use super::residual::Residual;
 use super::{SearchError, tokens};
 use crate::index::{RawRows, Snapshot};
-use crate::kernel::{self, Isa};
+use crate::kernel::{Isa, QueryF32, sum_of_maxima};
 use crate::types::{DocId, TokenMatrix};
 
 /// One query token and its closest document token.
@@ -20,7 +20,48 @@ pub struct RowMatch {
     pub similarity: f32,
 }
 
-/// Finds the closest document token of every query token; the contributions sum to the score.
+/// The score that these matches make up: that of the search, to the last bit.
+///
+/// `matches` are all those of one document, in the query's order. 32-bit sums depend on their order; this one is
+/// [`sum_of_maxima`]'s.
+#[must_use]
+pub fn score_of(matches: &[RowMatch]) -> f32 {
+    let contributions: Vec<f32> = matches.iter().map(|row| row.contribution).collect();
+    sum_of_maxima(&contributions)
+}
+
+/// Every product of a query's rows and a document's rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenScores {
+    scores: Vec<f32>,
+    stride: usize,
+    query_rows: usize,
+}
+
+impl TokenScores {
+    /// Rows of the document.
+    #[must_use]
+    pub fn document_rows(&self) -> usize {
+        self.scores.len().checked_div(self.stride).unwrap_or(0)
+    }
+
+    /// Rows of the query.
+    #[must_use]
+    pub fn query_rows(&self) -> usize {
+        self.query_rows
+    }
+
+    /// `⟨q, d⟩` of each of the query's rows `q` with the document's row `d`.
+    ///
+    /// # Panics
+    /// If the document has no such row.
+    #[must_use]
+    pub fn of_document_row(&self, row: usize) -> &[f32] {
+        &self.scores[row * self.stride..][..self.query_rows]
+    }
+}
+
+/// Finds the closest document token of every query token; the contributions sum to the score ([`score_of`]).
 ///
 /// [`Explainer`] for one document.
 ///
@@ -71,22 +112,32 @@ impl<'a> Explainer<'a> {
     /// # Errors
     /// [`SearchError::NoSuchDocument`], or what reading the segment runs into.
     pub fn explain(&mut self, doc: DocId) -> Result<Vec<RowMatch>, SearchError> {
-        let (scores, stride) = self.token_scores(doc)?;
-        if scores.is_empty() {
-            return Ok(Vec::new());
+        let scores = self.token_scores(doc)?;
+        Ok(self.matches(&scores))
+    }
+
+    /// Of all `scores` of a document, the largest of every query token.
+    #[must_use]
+    pub fn matches(&self, scores: &TokenScores) -> Vec<RowMatch> {
+        if scores.document_rows() == 0 {
+            return Vec::new();
         }
         let matches = self.query.iter().enumerate().map(|(query_row, row)| {
-            let column = scores.chunks_exact(stride).map(|scores| scores[query_row]);
+            let column = (0..scores.document_rows()).map(|row| scores.of_document_row(row)[query_row]);
             let (document_row, contribution) = largest(column);
             let norm = row.iter().map(|x| x * x).sum::<f32>().sqrt();
             let similarity = if norm > 0.0 { contribution / norm } else { 0.0 };
             RowMatch { query_row, document_row, contribution, similarity }
         });
-        Ok(matches.collect())
+        matches.collect()
     }
 
-    /// All query-row × document-row products, `[document rows, stride]`.
-    fn token_scores(&mut self, doc: DocId) -> Result<(Vec<f32>, usize), SearchError> {
+    /// All products of the query's tokens and those of `doc`, on what the index stores, as the search computes them.
+    ///
+    /// # Errors
+    /// As [`Explainer::explain`].
+    pub fn token_scores(&mut self, doc: DocId) -> Result<TokenScores, SearchError> {
+        let query_rows = self.query.rows();
         let (at, local) = self.snapshot.segment_of(doc)?;
         let segment = &self.snapshot.segments()[at];
         if !segment.is_live(local) {
@@ -97,15 +148,17 @@ impl<'a> Explainer<'a> {
                 Some(residual) => residual,
                 None => Residual::prepare(segment, self.query, self.isa)?,
             };
-            return self.prepared[at].insert(residual).token_scores(local);
+            let (scores, stride) = self.prepared[at].insert(residual).token_scores(local)?;
+            return Ok(TokenScores { scores, stride, query_rows });
         };
         let rows: Vec<f32> = match raw.document(local)? {
             RawRows::F32(rows) => rows.to_vec(),
             RawRows::F16(rows) => rows.iter().map(|x| x.to_f32()).collect(),
         };
-        let rows = rows.chunks_exact(self.query.dim());
-        let products = rows.flat_map(|row| self.query.iter().map(|q| kernel::dot(self.isa, q, row)));
-        Ok((products.collect(), self.query.rows()))
+        // Row by row the search's own kernel, so that the numbers are the search's own.
+        let query = QueryF32::pack(self.isa, self.query);
+        let scores = rows.chunks_exact(self.query.dim()).flat_map(|row| query.maxima(row)).collect();
+        Ok(TokenScores { scores, stride: query_rows, query_rows })
     }
 }
 

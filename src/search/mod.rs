@@ -35,6 +35,7 @@ mod error;
 mod explain;
 mod filter;
 mod first_stage;
+mod fuse;
 mod graph;
 mod options;
 mod plan;
@@ -45,19 +46,22 @@ mod residual;
 mod shortlist;
 mod tokens;
 mod top;
+mod trace;
 mod tune;
 
 pub use advise::{Advice, AdviseOptions, Variant, advise, recommend};
 pub use dense::search_dense;
 pub use effort::Effort;
 pub use error::SearchError;
-pub use explain::{Explainer, RowMatch, explain};
+pub use explain::{Explainer, RowMatch, TokenScores, explain, score_of};
 pub use filter::{Condition, Filter};
+pub use fuse::{Fusion, FusionError, Ranking, fuse};
 pub use options::{PlanChoice, SearchOptions};
 pub use plan::Plan;
 pub use recall::{EffortSource, Evidence, Recall};
 pub use report::{SearchOutcome, SearchReport, StageReport};
 pub use tokens::{search_tokens, search_tokens_batch};
+pub use trace::{Fate, Trace, TraceStage, trace};
 pub use tune::{
     ExactAnswers, FEWEST_DOCUMENTS, MeasuredRecall, PseudoQueries, StoredTokens, TuneOptions, TuneProgress,
     TuningState, measure_recall, tune,

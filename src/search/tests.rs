@@ -11,7 +11,9 @@ use super::*;
 use crate::index::directory::MemoryDirectory;
 use crate::index::{Index, IndexOptions, NewDocument, Snapshot, WriterOptions};
 use crate::kernel::Isa;
-use crate::types::{DocId, EncodedTokens, TokenMatrix, TokenMatrixBuf, normalize};
+use crate::types::{DocId, EncodedTokens, Hit, Score, TokenMatrix, TokenMatrixBuf, normalize};
+
+mod tracing;
 
 const DIM: usize = 32;
 

@@ -11,6 +11,7 @@ use super::rescore::{Bar, Progress, Scored, Spread, rescore, scan};
 use super::residual::Residual;
 use super::shortlist::shortlist;
 use super::top;
+use super::trace::Watch;
 use super::{EffortSource, Plan, SearchError, SearchOptions, SearchOutcome, SearchReport};
 use crate::index::{RawReader, RawRows, Segment, Snapshot};
 use crate::kernel::QueryF32;
@@ -35,11 +36,21 @@ pub fn search_tokens(
     query: TokenMatrix<'_>,
     options: &SearchOptions,
 ) -> Result<SearchOutcome, SearchError> {
+    search_watching(snapshot, query, options, Watch::default()).map(|(outcome, _)| outcome)
+}
+
+/// [`search_tokens`] that keeps an eye on some documents.
+pub(super) fn search_watching(
+    snapshot: &Snapshot,
+    query: TokenMatrix<'_>,
+    options: &SearchOptions,
+    watch: Watch,
+) -> Result<(SearchOutcome, Watch), SearchError> {
     check(snapshot, query)?;
     if options.threads <= 1 || options.threads == rayon::current_num_threads() {
-        return search(snapshot, query, options);
+        return search(snapshot, query, options, watch);
     }
-    pool(options.threads)?.install(|| search(snapshot, query, options))
+    pool(options.threads)?.install(|| search(snapshot, query, options, watch))
 }
 
 /// Searches for many queries at once, each on one thread; outcomes are in the order of `queries`.
@@ -86,7 +97,8 @@ fn search(
     snapshot: &Snapshot,
     query: TokenMatrix<'_>,
     options: &SearchOptions,
-) -> Result<SearchOutcome, SearchError> {
+    mut watch: Watch,
+) -> Result<(SearchOutcome, Watch), SearchError> {
     let mut report = SearchReport::begin(snapshot, options);
     let mut hits = Vec::new();
     let mut largest = None;
@@ -96,11 +108,12 @@ fn search(
     let (options, source) = recall::resolve(snapshot, options, report.allowed);
     let options = &options;
     let mut progress = Progress { bar: Bar::new(options.k), spread: Spread::default() };
-    for (segment, allowed) in snapshot.segments().iter().zip(&allowed) {
+    for (at, (segment, allowed)) in snapshot.segments().iter().zip(&allowed).enumerate() {
+        watch.exclude(at, |doc| allowed.contains(doc));
         let shape = shape(snapshot, (segment, allowed), query)?;
         let (plan, why) = plan::choose(shape, options)?;
-        let one = OneSegment { segment, allowed, query, options };
-        hits.extend(one.search(plan, &mut progress, &mut report)?);
+        let one = OneSegment { at, segment, allowed, query, options };
+        hits.extend(one.search(plan, (&mut progress, &mut watch), &mut report)?);
         if largest.is_none_or(|tokens| shape.tokens > tokens) {
             largest = Some(shape.tokens);
             (report.plan, report.why) = (plan, why);
@@ -116,7 +129,7 @@ fn search(
     let found = hits.len() as u64;
     let hits = top::best(snapshot, hits, options.k)?;
     report.record("select", start, found, hits.len() as u64);
-    Ok(SearchOutcome { hits, report })
+    Ok((SearchOutcome { hits, report }, watch))
 }
 
 fn shape(
@@ -145,6 +158,8 @@ fn shape(
 
 /// One query in one segment.
 struct OneSegment<'a> {
+    /// Its place in the snapshot.
+    at: usize,
     segment: &'a Segment,
     allowed: &'a Allowed<'a>,
     query: TokenMatrix<'a>,
@@ -155,13 +170,26 @@ impl OneSegment<'_> {
     fn search(
         &self,
         plan: Plan,
-        progress: &mut Progress,
+        (progress, watch): (&mut Progress, &mut Watch),
         report: &mut SearchReport,
     ) -> Result<Vec<Hit>, SearchError> {
         let scored = match plan {
-            Plan::ExactTokens => return self.scan_tokens(progress, report),
-            Plan::TwoStage => self.two_stages(progress, report)?,
-            _ => self.scan_codes(plan, progress, report)?,
+            Plan::ExactTokens => {
+                let hits = self.scan_tokens(progress, report)?;
+                if watch.is_empty() {
+                    return Ok(hits);
+                }
+                let local = |hit: &Hit| (hit.doc.0 - self.segment.base(), hit.score.get());
+                let scored: Vec<(u32, f32)> = hits.iter().map(local).collect();
+                watch.see(self.at, "scan", &scored, |_| Ok(None))?;
+                return Ok(hits);
+            }
+            Plan::TwoStage => self.two_stages((progress, watch), report)?,
+            _ => {
+                let scored = self.scan_codes(plan, progress, report)?;
+                watch.see(self.at, "scan", &scored, |_| Ok(None))?;
+                scored
+            }
         };
         report.precision = "int8 query, codes as stored";
         Ok(scored.into_iter().map(|(doc, score)| self.hit(doc, score)).collect())
@@ -169,7 +197,7 @@ impl OneSegment<'_> {
 
     fn two_stages(
         &self,
-        progress: &mut Progress,
+        (progress, watch): (&mut Progress, &mut Watch),
         report: &mut SearchReport,
     ) -> Result<Vec<(u32, f32)>, SearchError> {
         let (effort, threads) = (self.options.effort(), self.options.threads);
@@ -187,17 +215,22 @@ impl OneSegment<'_> {
         let listed = shortlist.documents.len() as u64;
         report.record("lists", start, shortlist.postings, listed);
         report.skip("lists", shortlist.reached - listed);
+        watch.reach(self.at, |doc| residual.is_reached(&probes, doc))?;
+        watch.see(self.at, "lists", &shortlist.documents, |_| Ok(None))?;
 
         let start = Instant::now();
         let seen = shortlist.refine(&residual, &coarse, effort.candidates)?;
         let refined = shortlist.documents.len() as u64;
         report.record("refine", start, seen, refined);
         report.skip("refine", listed - refined);
+        let estimate = |doc| residual.estimate(&coarse, doc).map(|(estimate, _)| Some(estimate));
+        watch.see(self.at, "refine", &shortlist.documents, estimate)?;
 
         let start = Instant::now();
         let found = rescore(&residual, &shortlist, (effort, threads), progress)?;
         report.record("rescore", start, found.tokens, found.documents.len() as u64);
         report.skip("rescore", found.skipped);
+        watch.see(self.at, "rescore", &found.documents, |_| Ok(None))?;
         let mut scored = found.documents;
         // Fewer than `k` were reached: any others will do, as long as they exist.
         let missing = self.options.k.saturating_sub(scored.len());
@@ -205,6 +238,7 @@ impl OneSegment<'_> {
             let start = Instant::now();
             let others = self.others(&shortlist.documents, &residual, (missing, progress))?;
             report.record("rest", start, others.tokens, others.documents.len() as u64);
+            watch.see(self.at, "rest", &others.documents, |_| Ok(None))?;
             scored.extend(others.documents);
         }
         Ok(scored)

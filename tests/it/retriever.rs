@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use lateen::corpus::Document;
 use lateen::encode::Model;
-use lateen::format::TokenStorage;
+use lateen::format::{DenseStorage, TokenStorage};
 use lateen::retriever::{CreateOptions, Error, Flow, ModelSource, Retriever, WriteOptions};
-use lateen::search::{PlanChoice, SearchOptions};
+use lateen::search::{Fate, PlanChoice, SearchOptions};
 
 const NOTES: [(&str, &str); 5] = [
     ("tides", "The pull of the moon raises the sea twice a day."),
@@ -193,4 +193,50 @@ fn refusals_are_typed() {
     assert!(matches!(second, Some(Error::Index(lateen::index::IndexError::Locked { .. }))));
     drop(held);
     assert!(retriever.writer(&WriteOptions::default()).is_ok());
+}
+
+#[test]
+fn a_standing_tells_how_far_a_document_came() {
+    let dense = CreateOptions {
+        token_storage: Some(TokenStorage::None),
+        dense_storage: Some(DenseStorage::F16),
+        ..CreateOptions::default()
+    };
+    for options in [CreateOptions::default(), dense] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let retriever = create(&folder.path().join("index"), &options);
+        let asked = SearchOptions::top(2);
+        let query = "what makes a loaf rise";
+        let answer = retriever.search(query, &SearchOptions::top(5)).expect("searched");
+        for (at, hit) in answer.hits.iter().enumerate() {
+            let standing = retriever.standing(query, &hit.id, &asked).expect("a standing");
+            assert_eq!((standing.rank, standing.score, standing.ranked), (Some(at + 1), Some(hit.score), 5));
+            match standing.fate {
+                Fate::Hit { rank, .. } => assert!(at < 2 && rank == at + 1),
+                Fate::Outscored { score, last } => {
+                    assert!(at >= 2 && score == hit.score && last == answer.hits[1].score);
+                }
+                other => panic!("{}: {other:?}", hit.id),
+            }
+        }
+        assert!(matches!(retriever.standing(query, "none", &asked), Err(Error::NoSuchDocument { .. })));
+        assert!(matches!(retriever.standing(" ", "bread", &asked), Err(Error::EmptyQuery)));
+    }
+}
+
+#[test]
+fn a_token_map_holds_what_the_explanation_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let retriever = create(&folder.path().join("index"), &CreateOptions::default());
+    let query = "moon and sea";
+    let map = retriever.token_map(query, "tides").expect("a map");
+    let hit = &retriever.search(query, &SearchOptions::top(1)).expect("searched").hits[0];
+    assert_eq!((map.id.as_str(), map.explanation.score), ("tides", hit.score));
+    assert_eq!(map.explanation, retriever.explain(query, "tides").expect("explained"));
+    let rows = map.best.len();
+    assert_eq!((map.query_spans.len(), map.products.len()), (rows, rows * map.document_spans.len()));
+    for (row, (&best, found)) in map.best.iter().zip(&map.explanation.matches).enumerate() {
+        assert_eq!(map.products[best * rows + row], found.contribution);
+        assert!(map.document_spans[best].contains(&found.document_span));
+    }
 }

@@ -4,6 +4,7 @@ use crate::output::Output;
 use anyhow::Error;
 use lateen::corpus::CorpusError;
 use lateen::encode::EncodeError;
+use lateen::encode::cache::CacheError;
 use lateen::encode::distil::DistilError;
 use lateen::encode::export::ExportError;
 use lateen::eval::EvalError;
@@ -114,6 +115,9 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<IndexError>() {
         return of_index(error);
     }
+    if let Some(error) = cause.downcast_ref::<CacheError>() {
+        return of_cache(error);
+    }
     if let Some(error) = cause.downcast_ref::<EncodeError>() {
         return of_encode(error);
     }
@@ -142,10 +146,19 @@ fn of_retriever(error: &lateen::retriever::Error) -> Option<u8> {
         Error::Document { source, .. } => of_retriever(source),
         Error::Corpus(error) => of_corpus(error),
         Error::Model(error) => of_encode(error),
+        Error::Cache(error) => of_cache(error),
         Error::Index(error) => of_index(error),
         Error::Search(error) => of_search(error),
         Error::Rerank(error) => of_rerank(error),
         _ => Some(USAGE),
+    }
+}
+
+fn of_cache(error: &CacheError) -> Option<u8> {
+    match error {
+        CacheError::Locked { .. } => Some(LOCKED),
+        CacheError::Io { source, .. } => Some(of_io(source)),
+        _ => Some(BAD_DATA),
     }
 }
 

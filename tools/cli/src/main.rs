@@ -11,8 +11,10 @@ mod exit;
 mod interrupt;
 mod npy;
 mod output;
+mod page;
 mod progress;
 mod size;
+mod study;
 mod text;
 
 use clap::Parser as _;

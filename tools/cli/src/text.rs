@@ -18,7 +18,7 @@ pub fn plain(text: &str) -> Cow<'_, str> {
 }
 
 /// C0, C1, delete, and the bidirectional embeddings, overrides and isolates.
-fn is_hostile(c: char) -> bool {
+pub fn is_hostile(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -114,6 +114,38 @@ fn to_word_ends(text: &str, range: Range<usize>) -> Range<usize> {
     if start < end && text.is_char_boundary(start) { start..end } else { range }
 }
 
+/// Numbers with four decimals that add up to `total` with four decimals: each is rounded down, and the largest rests are rounded
+/// up, as many as the total needs.
+pub fn summing(values: &[f32], total: f32) -> Vec<String> {
+    const UNIT: f64 = 1e4;
+    let scaled: Vec<f64> = values.iter().map(|value| f64::from(*value) * UNIT).collect();
+    // As formatting rounds it, and not otherwise.
+    let total = format!("{total:.4}").parse::<f64>().map_or(0.0, |total| (total * UNIT).round());
+    let mut units: Vec<f64> = scaled.iter().map(|value| value.floor()).collect();
+    let missing = total - units.iter().sum::<f64>();
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| (scaled[b] - units[b]).total_cmp(&(scaled[a] - units[a])));
+    // At most one each: what is missing beyond that is no matter of rounding, and stays visible.
+    for at in order.into_iter().take(missing.clamp(0.0, values.len() as f64) as usize) {
+        units[at] += 1.0;
+    }
+    units.into_iter().map(|unit| format!("{:.4}", unit / UNIT)).collect()
+}
+
+/// From byte offsets of a text to character offsets.
+pub struct Characters(Vec<usize>);
+
+impl Characters {
+    pub fn of(text: &str) -> Self {
+        Self(text.char_indices().map(|(at, _)| at).collect())
+    }
+
+    pub fn span(&self, (start, end): (u32, u32)) -> (u32, u32) {
+        let characters = |byte: u32| self.0.partition_point(|at| *at < byte as usize) as u32;
+        (characters(start), characters(end))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +154,27 @@ mod tests {
     fn terminals_are_safe_from_text() {
         assert_eq!(plain("a\x1b[31mb\u{9b}c\x07\nd\te\x7f\u{202e}f"), "a[31mbc d ef");
         assert!(matches!(plain("plain é 漢字"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_is_shown_adds_up() {
+        for values in [&[0.33333, 0.33333, 0.33333][..], &[0.00005; 7], &[-0.12345, 0.5, 0.25], &[1.0], &[]] {
+            let total: f32 = values.iter().sum();
+            let shown = summing(values, total);
+            let sum: f64 = shown.iter().map(|text| text.parse::<f64>().unwrap()).sum();
+            let told: f64 = format!("{total:.4}").parse().unwrap();
+            assert!((sum - told).abs() < 1e-9, "{shown:?} is not {told}");
+            for (text, value) in shown.iter().zip(values) {
+                assert!((text.parse::<f32>().unwrap() - value).abs() <= 1.01e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn offsets_in_bytes_become_offsets_in_characters() {
+        let text = "né 文字";
+        assert_eq!(Characters::of(text).span((3, 7)), (2, 4));
+        assert_eq!(Characters::of(text).span((0, text.len() as u32)), (0, 5));
     }
 
     #[test]

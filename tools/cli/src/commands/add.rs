@@ -34,7 +34,7 @@ impl Add {
         let documents = self.input.open(&self.inputs)?;
         let retriever = Retriever::open(&self.index, self.model.source()?)?;
         tell(output, retriever.model());
-        let options = self.write.options(self.model.engine.threads, &retriever.snapshot());
+        let options = self.write.options(self.model.engine.threads, &retriever.snapshot())?;
         write(output, &retriever, documents, &options)
     }
 }

@@ -3,7 +3,7 @@
 use super::queries::Query;
 use crate::exit::bad_data;
 use crate::output::{BOLD, DIM, MATCH, Output};
-use crate::text::{plain, whole_words, window};
+use crate::text::{Characters, plain, whole_words, window};
 use clap::{Args, ValueEnum};
 use lateen::corpus::Document;
 use lateen::lexical::Analyzer;
@@ -51,6 +51,9 @@ pub struct HitRow {
     pub text: Option<String>,
     pub metadata: Value,
     pub matches: Vec<MatchRow>,
+    /// With --explain: what each stage of the search made of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<Vec<super::standing::StageRow>>,
     /// After reranking: whether the judge saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub judged: Option<bool>,
@@ -65,6 +68,9 @@ pub struct HitRow {
 pub struct MatchRow {
     pub query: (u32, u32),
     pub document: (u32, u32),
+    /// The same in characters.
+    pub query_characters: (u32, u32),
+    pub document_characters: (u32, u32),
     /// What the pair adds to the score.
     pub contribution: f32,
     /// Cosine of their vectors.
@@ -93,9 +99,13 @@ impl HitRow {
             }
             None => (None, None, Value::Null),
         };
+        let full = joined(title.as_deref(), text.as_deref());
+        let (asked, said) = (Characters::of(query), Characters::of(&full));
         let row = |found: lateen::retriever::TokenMatch| MatchRow {
             query: found.query_span,
             document: found.document_span,
+            query_characters: asked.span(found.query_span),
+            document_characters: said.span(found.document_span),
             contribution: found.contribution,
             similarity: found.similarity,
             content: is_content(query, found.query_span),
@@ -109,9 +119,19 @@ impl HitRow {
             text,
             metadata,
             matches,
+            way: None,
             judged: None,
             passage: None,
         }
+    }
+}
+
+/// Title, a space, and text, as they are indexed.
+fn joined(title: Option<&str>, text: Option<&str>) -> String {
+    let text = text.unwrap_or_default();
+    match title {
+        None | Some("") => text.to_owned(),
+        Some(title) => format!("{title} {text}"),
     }
 }
 
@@ -221,7 +241,18 @@ impl HitRow {
     pub fn of_document(rank: usize, document: Document) -> Self {
         let Document { id, title, text, metadata } = document;
         let (title, text, metadata) = (Some(title), Some(text), Value::Object(metadata));
-        Self { rank, id, score: 0.0, title, text, metadata, matches: Vec::new(), judged: None, passage: None }
+        Self {
+            rank,
+            id,
+            score: 0.0,
+            title,
+            text,
+            metadata,
+            matches: Vec::new(),
+            way: None,
+            judged: None,
+            passage: None,
+        }
     }
 
     /// Reads a hit back; `text` must be there.
@@ -238,6 +269,7 @@ impl HitRow {
             text: Some(body),
             metadata: value["metadata"].clone(),
             matches: Vec::new(),
+            way: None,
             judged: None,
             passage: None,
         })
@@ -245,11 +277,7 @@ impl HitRow {
 
     /// Title, a space, and text, as it was indexed.
     pub fn full_text(&self) -> String {
-        let text = self.text.as_deref().unwrap_or_default();
-        match self.title.as_deref() {
-            None | Some("") => text.to_owned(),
-            Some(title) => format!("{title} {text}"),
-        }
+        joined(self.title.as_deref(), self.text.as_deref())
     }
 
     /// The best matches that lie in `part`, which begins at `offset` of the document's full text, and their weight.

@@ -110,7 +110,7 @@ impl Index {
             None => Retriever::create(&self.out, self.model.load()?, &self.create_options())?,
         };
         tell(output, retriever.model());
-        let options = self.write.options(self.model.engine.threads, &retriever.snapshot());
+        let options = self.write.options(self.model.engine.threads, &retriever.snapshot())?;
         write(output, &retriever, documents, &options)
     }
 

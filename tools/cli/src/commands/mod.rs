@@ -2,7 +2,6 @@
 
 pub mod add;
 pub mod advise;
-mod against;
 pub mod backup;
 pub mod calibrate;
 pub mod compact;
@@ -27,9 +26,11 @@ pub mod rerank;
 mod results;
 pub mod runtime;
 pub mod search;
+mod standing;
 pub mod stats;
-mod systems;
 pub mod tune;
 pub mod upgrade;
 pub mod verify;
 mod write;
+
+pub use model_choice::BUNDLED;

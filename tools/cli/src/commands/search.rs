@@ -1,10 +1,12 @@
 use super::hits::{Format, HitFormat, HitRow};
 use super::model_choice::{ModelChoice, tell};
 use super::queries::{Query, QueryChoice};
+use super::standing::{self, StandingRow, add_ways, standings};
 use crate::exit::{Outcome, usage};
-use crate::output::Output;
+use crate::output::{DIM, Output};
 use crate::progress::Progress;
 use crate::size;
+use crate::text::summing;
 use clap::{Args, ValueEnum};
 use lateen::kernel::Isa;
 use lateen::retriever::{Answer, AnswerReport, Retriever};
@@ -16,6 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   lateen search my.lateen how do tides work
   lateen search my.lateen tides -k 3 --json
+  lateen search my.lateen tides --explain --why bread --html tides.html
   lateen search my.lateen --queries queries.jsonl -k 100 --format trec > run.trec";
 
 /// Queries that are searched together: many enough for all cores, few enough to stop between.
@@ -32,9 +35,15 @@ pub struct Search {
     /// How many documents to find
     #[arg(short, long = "top", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     k: u32,
-    /// Say how each hit got its score: which word of it fits each word of the query, and how well
+    /// Say how each hit got its score: which word of it fits each word of the query, how well, and what each stage made of it
     #[arg(long)]
     explain: bool,
+    /// Say what becomes of this document, and why it is no hit; may be repeated
+    #[arg(long, value_name = "ID")]
+    why: Vec<String>,
+    /// Write a page that shows every token of the query against every token of the hits (one query only)
+    #[arg(long, value_name = "FILE", conflicts_with = "queries")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     tuning: Tuning,
     #[command(flatten)]
@@ -128,6 +137,8 @@ struct AnswerBody<'a> {
     query_id: Option<&'a str>,
     query: &'a str,
     hits: &'a [HitRow],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    standings: Vec<StandingRow>,
     report: ReportBody<'a>,
 }
 
@@ -158,10 +169,12 @@ struct StageBody {
 
 impl Search {
     pub fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
-        if self.explain && !matches!(self.format.chosen(output), Format::Text) {
-            return usage(
-                "--explain is for --format text; json and jsonl hold the matches of every hit anyway",
-            );
+        let asks = self.explain || !self.why.is_empty();
+        if asks && matches!(self.format.chosen(output), Format::Trec) {
+            return usage("a TREC run has no room for explanations; choose --format text or json");
+        }
+        if !self.why.is_empty() && self.format.chosen(output) == Format::Jsonl {
+            return usage("--why is about documents that are no hits; choose --format text or json");
         }
         let options = self.tuning.options(self.k as usize, self.model.engine.threads)?;
         let queries = self.queries.read()?;
@@ -182,7 +195,7 @@ impl Search {
                 if !std::mem::replace(&mut promised, true) {
                     tell_promise(output, &answer.report.search.effort_source);
                 }
-                self.write(output, query, answer)?;
+                self.write(output, query, answer, (&retriever, &options))?;
             }
             done += batch.len() as u64;
             progress.set(done, done, "query");
@@ -195,19 +208,37 @@ impl Search {
         Ok(Outcome::Done)
     }
 
-    fn write(&self, output: &mut Output, query: &Query, answer: Answer) -> anyhow::Result<()> {
-        let hits: Vec<HitRow> = answer.hits.into_iter().map(|hit| HitRow::found(hit, &query.text)).collect();
+    fn write(
+        &self,
+        output: &mut Output,
+        query: &Query,
+        answer: Answer,
+        searched: (&Retriever, &SearchOptions),
+    ) -> anyhow::Result<()> {
+        let mut hits: Vec<HitRow> =
+            answer.hits.into_iter().map(|hit| HitRow::found(hit, &query.text)).collect();
+        if self.explain {
+            add_ways(&mut hits, query, searched)?;
+        }
+        let standings = standings(&self.why, query, searched)?;
+        if let Some(path) = &self.html {
+            standing::write_page(path, query, (&hits, &standings), searched.0)?;
+            output.note(format_args!("wrote {}", path.display()));
+        }
         if self.format.chosen(output) == Format::Json {
             let report = ReportBody::of(&answer.report);
-            let query_id = query.id.as_deref();
-            output.document("answer", &AnswerBody { query_id, query: &query.text, hits: &hits, report })?;
+            let (query_id, query) = (query.id.as_deref(), &query.text);
+            output.document("answer", &AnswerBody { query_id, query, hits: &hits, standings, report })?;
             return Ok(());
         }
         self.format.write(output, query, &hits)?;
-        if self.explain {
+        if self.explain && self.format.chosen(output) == Format::Text {
             for hit in &hits {
                 explain(output, query, hit)?;
             }
+        }
+        for standing in &standings {
+            standing.write(output)?;
         }
         tell_stages(output, &answer.report);
         Ok(())
@@ -278,20 +309,25 @@ impl<'a> ReportBody<'a> {
     }
 }
 
-/// One line for each token of the query: what it found in the document.
+/// One line for each token of the query: what it found in the document, and where.
 fn explain(output: &mut Output, query: &Query, hit: &HitRow) -> anyhow::Result<()> {
     let full = hit.full_text();
     output.line(format_args!("     {}:", crate::text::plain(&hit.id)))?;
-    for row in &hit.matches {
+    let contributions: Vec<f32> = hit.matches.iter().map(|row| row.contribution).collect();
+    for (row, adds) in hit.matches.iter().zip(summing(&contributions, hit.score)) {
         let word = |text: &str, span: (u32, u32)| {
             let word = text.get(span.0 as usize..span.1 as usize).filter(|word| !word.is_empty());
             crate::text::plain(word.unwrap_or("(mark)")).into_owned()
         };
         let (asked, found) = (word(&query.text, row.query), word(&full, row.document));
-        output.line(format_args!(
-            "     {:>8.4}  {asked} → {found}  ({:.3})",
-            row.contribution, row.similarity
-        ))?;
+        let ((a, b), (c, d)) = (row.query_characters, row.document_characters);
+        let places = output.paint(DIM, format_args!("{a}..{b} → {c}..{d}"));
+        output.line(format_args!("     {adds:>8}  {asked} → {found}  ({:.3})  {places}", row.similarity))?;
+    }
+    let sum = output.paint(DIM, "the sum");
+    output.line(format_args!("     {:>8.4}  {sum}", hit.score))?;
+    if let Some(way) = hit.way.as_deref().filter(|way| !way.is_empty()) {
+        output.line(format_args!("     {}", standing::way(way)))?;
     }
     Ok(())
 }

@@ -7,10 +7,12 @@ use crate::progress::Progress;
 use crate::text::plain;
 use crate::{interrupt, size};
 use clap::Args;
+use lateen::encode::cache::EncodingCache;
 use lateen::index::Snapshot;
 use lateen::retriever::{AddReport, Flow, Retriever, WriteOptions};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 #[derive(Debug, Clone, Args)]
@@ -28,6 +30,9 @@ pub struct Write {
     /// Store one vector for about N similar tokens of a document [default: as the index has it, 1 at first]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub pool: Option<u8>,
+    /// Keep encodings in this folder, and use those that are there: indexing the same texts another way needs no model then
+    #[arg(long, value_name = "DIR")]
+    pub encodings: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -158,7 +163,7 @@ fn summary(written: &Written) -> String {
 
 impl Write {
     /// The library's options; those that were not given as the newest segment of the index has them.
-    pub fn options(&self, threads: usize, snapshot: &Snapshot) -> WriteOptions {
+    pub fn options(&self, threads: usize, snapshot: &Snapshot) -> anyhow::Result<WriteOptions> {
         let mut options = WriteOptions::default();
         if let Some(segment) = snapshot.segments().last() {
             options.index.pooling = segment.reader().pooling();
@@ -170,6 +175,9 @@ impl Write {
         options.index.threads = threads;
         options.commit_every = Some(self.commit_every);
         options.tune = !self.no_tune;
-        options
+        if let Some(folder) = &self.encodings {
+            options.cache = Some(Arc::new(EncodingCache::open(folder, EncodingCache::DEFAULT_LIMIT)?));
+        }
+        Ok(options)
     }
 }

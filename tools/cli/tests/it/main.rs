@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod browser;
 mod evaluation;
+mod explanation;
+mod guide;
 mod interruption;
 mod lifecycle;
 mod models;
@@ -12,4 +15,5 @@ mod recall;
 mod schema;
 mod secrets;
 mod session;
+mod study;
 mod workspace;

@@ -1,7 +1,8 @@
 use super::against::{Comparison, compare};
-use super::model_choice::{ModelChoice, tell};
-use super::search::Tuning;
 use super::systems::{Bm25, Lateen, Latencies, System, rank};
+use crate::commands::index::Bits;
+use crate::commands::model_choice::{ModelChoice, tell};
+use crate::commands::search::Tuning;
 use crate::exit::{Outcome, usage};
 use crate::output::{BOLD, Output};
 use crate::size;
@@ -15,19 +16,10 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
 
-const EXAMPLES: &str = "\
-Examples:
-  lateen eval collections/scifact
-  lateen eval collections/scifact --index scifact.lateen --exact --run run.trec
-  lateen eval collections/scifact --index scifact.lateen --recall 0.9 --against exact
-  lateen eval collections/scifact --system bm25
-  lateen eval --run-file run.trec --qrels qrels.tsv";
-
-/// Measure how well and how fast an index answers judged queries
+/// One collection and one system, or a file that compares many.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
-pub struct Eval {
-    /// A folder in BEIR layout: corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv
+pub struct One {
+    /// A folder in BEIR layout (corpus.jsonl, queries.jsonl, qrels/SPLIT.tsv), or a .toml file that compares systems (docs)
     #[arg(required_unless_present = "run_file", conflicts_with = "run_file")]
     collection: Option<PathBuf>,
     /// An index of the collection's corpus; without it one is made and thrown away
@@ -41,7 +33,7 @@ pub struct Eval {
     system: SystemName,
     /// Bits of the index that is made [default: 4]
     #[arg(long, value_enum, conflicts_with = "index")]
-    bits: Option<super::index::Bits>,
+    bits: Option<Bits>,
     /// Score every document instead of planning
     #[arg(long)]
     exact: bool,
@@ -106,7 +98,7 @@ struct Told {
     against: Option<Comparison>,
 }
 
-impl Eval {
+impl One {
     pub fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
         if let (Some(run), Some(qrels)) = (&self.run_file, &self.qrels) {
             let system = run.display().to_string();
@@ -117,6 +109,9 @@ impl Eval {
         let Some(folder) = &self.collection else {
             return usage("name a collection, or --run-file and --qrels");
         };
+        if folder.extension().is_some_and(|extension| extension == "toml") {
+            return super::study::run_file(output, folder);
+        }
         let collection = Collection::open(folder)?;
         let split = self.split.clone().unwrap_or_else(|| collection.default_split().to_owned());
         let qrels = collection.qrels(&split)?;

@@ -1,7 +1,7 @@
 //! What can be evaluated: an index, or the baseline.
 
-use super::index::Bits;
-use super::model_choice::ModelChoice;
+use crate::commands::index::Bits;
+use crate::commands::model_choice::ModelChoice;
 use crate::exit::bad_data;
 use crate::interrupt;
 use crate::output::Output;
