@@ -212,6 +212,48 @@ pub enum EncodeError {
         /// What was expected.
         expected: String,
     },
+    /// Make the file writable.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Shorten the query, raise the limit, or let documents be cut instead of sliced.
+    #[error(
+        "a query leaves {room} of {max_tokens} tokens for a window of a document; slicing needs {least}: shorten the query, \
+         raise the limit, or have long documents truncated"
+    )]
+    NoRoom {
+        /// The most tokens of query and document together.
+        max_tokens: usize,
+        /// What the query leaves.
+        room: usize,
+        /// The least that is needed.
+        least: usize,
+    },
+    /// State the template in `lateen.json`, or name one in the options.
+    #[error(
+        "{}: the directory does not say how {architecture} reads a query and a document; state judge.template in \
+         lateen.json, or choose a template by name", directory.display()
+    )]
+    NoTemplate {
+        /// The model directory.
+        directory: PathBuf,
+        /// The architecture that `config.json` names.
+        architecture: String,
+    },
+    /// Choose a layer that gives scores.
+    #[error("{}: layer {layer} gives no score; these do: {layers:?}", directory.display())]
+    NoLayer {
+        /// The model directory.
+        directory: PathBuf,
+        /// The layer that was asked for.
+        layer: usize,
+        /// Those there are.
+        layers: Vec<usize>,
+    },
     /// Use a model of the right kind.
     #[error("model {model:?} is {kind} and cannot give {wanted}")]
     Unsupported {

@@ -6,7 +6,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::testing::{copy, dense_layer, tensors, write};
-use super::{CrossEncoder, EncodeError, Model, ModelOptions, RuntimeChoice, RuntimeSearch};
+use super::{EncodeError, Model, ModelOptions, PairModel, PairOptions, RuntimeChoice, RuntimeSearch};
 
 fn options() -> ModelOptions {
     let (runtime, search) = (RuntimeChoice::Rten, RuntimeSearch::nowhere());
@@ -242,13 +242,17 @@ fn a_missing_runtime_lists_every_place() {
     assert!(matches!(error, EncodeError::RuntimeNotFound { .. }), "a named library is demanded: {error}");
 }
 
+fn pair_options() -> PairOptions {
+    PairOptions { model: options(), ..PairOptions::default() }
+}
+
 #[test]
 fn cross_encoders_with_other_labels_are_refused() {
     let Some(model) = copy("models/tiny-random-bert/sequence_classification") else { return };
     write(model.path(), "config.json", r#"{"id2label":{"0":"a","1":"b","2":"c"}}"#);
-    let error = CrossEncoder::load(model.path(), &options()).unwrap_err();
+    let error = PairModel::load(model.path(), &pair_options()).unwrap_err();
     assert!(error.to_string().contains("3 labels"), "{error}");
     write(model.path(), "config.json", r#"{"id2label":{"0":"a"}}"#);
-    let error = CrossEncoder::load(model.path(), &options()).unwrap_err();
+    let error = PairModel::load(model.path(), &pair_options()).unwrap_err();
     assert!(matches!(error, EncodeError::OutputShape { .. }), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Text to matrices: encoders of every kind behind one [`Model`], and the [`CrossEncoder`].
+//! Text to matrices: encoders of every kind behind one [`Model`], and judges of pairs behind one [`PairModel`].
 //!
 //! ```text
 //!            ┌ table look-up ───────────────────────────────┐
@@ -50,11 +50,11 @@
 //! Santhanam et al., "ColBERTv2", NAACL 2022, arXiv:2112.01488. Reimers & Gurevych, "Sentence-BERT", EMNLP 2019,
 //! arXiv:1908.10084 (pooling).
 
+mod activation;
 mod batch;
 #[cfg(feature = "bundled-model")]
 mod bundled;
 pub mod cache;
-mod cross_encoder;
 mod directory;
 pub mod distil;
 mod error;
@@ -69,6 +69,7 @@ mod model2vec;
 mod onnx_tests;
 mod options;
 mod output;
+mod pair;
 mod pooling;
 mod projection;
 pub mod runtime;
@@ -87,9 +88,14 @@ mod tokenizer_tests;
 mod transformer;
 mod weights;
 
-pub use cross_encoder::{Activation, CrossEncoder};
+pub use activation::Activation;
 pub use error::{Attempt, Attempts, EncodeError};
 pub use model::{Model, ModelKind};
 pub use options::{ModelOptions, RuntimeChoice};
+pub use pair::{
+    Calibration, DocumentScores, JudgeSettings, PairKind, PairModel, PairOptions, PairTemplate, WindowScore,
+    Windows,
+};
+pub(crate) use pair::{overlap, readable};
 pub use runtime::{RuntimeReport, RuntimeSearch};
 pub use statistics::EncodeStatistics;

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::testing::{assert_close, copy, data, dense_layer, in_both, write};
-use super::{Activation, CrossEncoder, Model, ModelKind, ModelOptions};
+use super::{Activation, Model, ModelKind, ModelOptions, PairModel, PairOptions};
 use crate::types::EncodedTokens;
 
 const TOLERANCE: f32 = 1e-4;
@@ -244,7 +244,9 @@ fn cross_encoder_scores_equal_pytorch() {
     let wanted: Cross = serde_json::from_str(include_str!("testdata/cross.json")).unwrap();
     let pairs: Vec<(&str, &str)> = wanted.pairs.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     let odds: Vec<f32> = wanted.logits.iter().map(|[bad, good]| good - bad).collect();
-    for model in in_both(|options| CrossEncoder::load(&root, options)) {
+    for model in in_both(|model| {
+        PairModel::load(&root, &PairOptions { model: model.clone(), ..PairOptions::default() })
+    }) {
         assert_eq!((model.max_tokens(), model.activation()), (512, Activation::Identity));
         assert_close(&model.score(&pairs).unwrap(), &odds, TOLERANCE);
         for (pair, wanted) in pairs.iter().zip(&odds) {

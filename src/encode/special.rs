@@ -11,6 +11,7 @@ pub(super) struct Special {
     mask: Option<String>,
     pad: Option<String>,
     eos: Option<String>,
+    bos: Option<String>,
     /// The longest input the position embeddings or the tokenizer's configuration allow.
     pub(super) positions: Option<usize>,
 }
@@ -21,6 +22,7 @@ struct TokenNames {
     mask_token: Option<Value>,
     pad_token: Option<Value>,
     eos_token: Option<Value>,
+    bos_token: Option<Value>,
     model_max_length: Option<Value>,
 }
 
@@ -42,6 +44,7 @@ impl Special {
             this.mask = this.mask.or(text(names.mask_token));
             this.pad = this.pad.or(text(names.pad_token));
             this.eos = this.eos.or(text(names.eos_token));
+            this.bos = this.bos.or(text(names.bos_token));
             lengths.extend(length(names.model_max_length.as_ref()));
         }
         // RoBERTa counts positions from the padding token's id + 1.
@@ -64,6 +67,16 @@ impl Special {
             .or_else(|| tokenizer.id("[MASK]"))
             .or_else(|| tokenizer.id("<mask>"))
             .or_else(|| self.eos.as_deref().and_then(|token| tokenizer.id(token)))
+    }
+
+    /// The token that begins a text, if there is one.
+    pub(super) fn begin(&self, tokenizer: &TextTokenizer) -> Option<u32> {
+        self.bos.as_deref().and_then(|token| tokenizer.id(token))
+    }
+
+    /// The token that ends a text, if there is one.
+    pub(super) fn end(&self, tokenizer: &TextTokenizer) -> Option<u32> {
+        self.eos.as_deref().and_then(|token| tokenizer.id(token))
     }
 
     /// The token that fills batches up; nothing attends to it, so any will do.

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use serde::Deserialize;
-use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper, Tokenizer, TruncationDirection};
+use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper, Token, Tokenizer, TruncationDirection};
 
 use super::EncodeError;
 
@@ -33,6 +33,16 @@ pub(super) struct Tokens {
     pub(super) spans: Vec<(u32, u32)>,
     /// Whether tokens, or text before them, were cut off.
     pub(super) truncated: bool,
+}
+
+/// The marks around two texts that are read together, as `(id, type)`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct PairMarks {
+    pub(super) before: Vec<(u32, u32)>,
+    pub(super) first_type: u32,
+    pub(super) between: Vec<(u32, u32)>,
+    pub(super) second_type: u32,
+    pub(super) after: Vec<(u32, u32)>,
 }
 
 /// A tokenizer with its truncation and padding taken off, so that each call states its own limit.
@@ -127,18 +137,31 @@ impl TextTokenizer {
         })
     }
 
-    /// At most `max_tokens` tokens of a pair: tokens are taken off the longer text first.
-    pub(super) fn pair(&self, first: &str, second: &str, max_tokens: usize) -> Result<Tokens, EncodeError> {
-        let (mut a, source_a) = self.plain("", first, max_tokens)?;
-        let (mut b, source_b) = self.plain("", second, max_tokens)?;
-        let room = max_tokens.saturating_sub(self.marks_pair);
-        let truncated = source_a.cut || source_b.cut || a.len() + b.len() > room;
-        let (keep_a, keep_b) = longest_first(a.len(), b.len(), room);
-        shorten(&mut a, keep_a);
-        shorten(&mut b, keep_b);
-        let encoding = self.finish(a, Some(b), true)?;
-        let (ids, types) = (encoding.get_ids().to_vec(), encoding.get_type_ids().to_vec());
-        Ok(Tokens { ids, types, spans: Vec::new(), truncated })
+    /// The marks that the tokenizer puts around a pair of texts.
+    ///
+    /// They are learned by putting them around two texts of one token each, so that a pair can be put together from
+    /// tokens, and with them from windows of a text, without tokenising it again.
+    pub(super) fn pair_marks(&self) -> Result<PairMarks, EncodeError> {
+        // Ids that no vocabulary has.
+        let (first, second) = (u32::MAX, u32::MAX - 1);
+        let one = |id| Encoding::from_tokens(vec![Token::new(id, "a".to_owned(), (0, 1))], 0);
+        let pair = self.finish(one(first), Some(one(second)), true)?;
+        let tokens: Vec<(u32, u32)> =
+            pair.get_ids().iter().copied().zip(pair.get_type_ids().iter().copied()).collect();
+        let at = |wanted| tokens.iter().position(|&(id, _)| id == wanted);
+        match (at(first), at(second)) {
+            (Some(a), Some(b)) if a < b => Ok(PairMarks {
+                before: tokens[..a].to_vec(),
+                first_type: tokens[a].1,
+                between: tokens[a + 1..b].to_vec(),
+                second_type: tokens[b].1,
+                after: tokens[b + 1..].to_vec(),
+            }),
+            _ => Err(EncodeError::Tokenize {
+                bytes: 2,
+                message: "its template for pairs leaves out a text or turns them round".to_owned(),
+            }),
+        }
     }
 
     fn plain<'a>(
@@ -221,7 +244,7 @@ fn original_positions(text: &str) -> Vec<u32> {
 }
 
 /// How many tokens of texts of `a` and `b` tokens stay when `room` are left and the longer loses first.
-fn longest_first(a: usize, b: usize, room: usize) -> (usize, usize) {
+pub(super) fn longest_first(a: usize, b: usize, room: usize) -> (usize, usize) {
     if a + b <= room {
         return (a, b);
     }

@@ -4,19 +4,31 @@
 //! than the index, so it sees only the best few candidates, within a count and a time budget:
 //!
 //! ```text
-//! candidates, best first ─ top n ─ batches ─ judge ─ judged, by its score ─┐
-//!                        └──────── the rest, in their old order ──────────┴─ order
+//! documents, best first ─ first n ─ batches ─ judge ─ judged, by score ──┐
+//!                       └──────── the rest, in their old order ─────────┴─ order
 //! ```
 //!
-//! [`CrossEncoderJudge`] runs sequence-classification models (Nogueira & Cho, "Passage Re-ranking with
-//! BERT", arXiv:1901.04085). Any other judge is one trait away.
+//! [`Reranker::load`] runs cross-encoders (Nogueira & Cho, "Passage Re-ranking with BERT", arXiv:1901.04085), decoders
+//! that are asked a question (Nogueira et al., arXiv:2003.06713) and late-interaction models ([`LateInteraction`]). Any
+//! other judge is one trait away.
 
-mod cross_encoder;
+mod calibration;
+mod document;
 mod error;
 mod judge;
-mod order;
+mod late_interaction;
+mod options;
+mod reranker;
+#[cfg(test)]
+mod tests;
 
-pub use cross_encoder::CrossEncoderJudge;
+pub use crate::encode::Calibration;
+pub use calibration::{
+    CalibrationError, Fit, Labelled, Threshold, Thresholds, expected_calibration_error, fit, labelled,
+};
+pub use document::{Document, Ranked, RerankReport, Reranked};
 pub use error::RerankError;
 pub use judge::Judge;
-pub use order::{Candidate, Judged, RerankOptions, RerankReport, Reranked, rerank};
+pub use late_interaction::LateInteraction;
+pub use options::{LongDocuments, RerankOptions, Scale};
+pub use reranker::{JudgeKind, Reranker, RerankerOptions};

@@ -3,11 +3,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ort::environment::Environment;
 use ort::logging::LogLevel;
-use ort::session::Session as OrtSession;
-use ort::value::TensorRef;
+use ort::session::{OutputSelector, RunOptions, Session as OrtSession, SessionInputValue};
+use ort::value::{TensorRef, ValueRef, ValueType};
 
 use super::super::EncodeError;
 use super::super::error::{Attempt, Attempts};
+use super::feeds::{Feed, FeedSession, FeedValues, InputInfo};
 use super::session::{Input, Session, Tensor, TokenBatch};
 use super::{Graph, RuntimeSearch};
 
@@ -101,12 +102,7 @@ struct OrtGraph {
     outputs: Vec<String>,
 }
 
-pub(super) fn session(
-    library: &Library,
-    graph: &Graph,
-    threads: usize,
-) -> Result<Box<dyn Session>, EncodeError> {
-    let failed = |message: String| EncodeError::Runtime { runtime: NAME, action: "load the graph", message };
+fn commit(library: &Library, graph: &Graph, threads: usize) -> Result<OrtSession, EncodeError> {
     let build = || -> Result<OrtSession, String> {
         let mut builder = OrtSession::builder(&library.environment)
             .map_err(|e| e.to_string())?
@@ -121,7 +117,30 @@ pub(super) fn session(
             builder.commit_from_memory(&graph.bytes).map_err(|e| e.to_string())
         }
     };
-    let session = build().map_err(failed)?;
+    build().map_err(|message| EncodeError::Runtime { runtime: NAME, action: "load the graph", message })
+}
+
+fn failed(error: ort::Error) -> EncodeError {
+    EncodeError::Runtime { runtime: NAME, action: "run the graph", message: error.to_string() }
+}
+
+fn no_output(name: &str) -> EncodeError {
+    let message = format!("no output {name:?}");
+    EncodeError::Runtime { runtime: NAME, action: "run the graph", message }
+}
+
+fn tensor(value: &ValueRef<'_>) -> Result<Tensor, EncodeError> {
+    let (shape, values) = value.try_extract_tensor::<f32>().map_err(failed)?;
+    let shape = shape.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect();
+    Ok(Tensor { shape, values: values.to_vec() })
+}
+
+pub(super) fn session(
+    library: &Library,
+    graph: &Graph,
+    threads: usize,
+) -> Result<Box<dyn Session>, EncodeError> {
+    let session = commit(library, graph, threads)?;
     let inputs: Vec<String> = session.inputs().iter().map(|input| input.name().to_owned()).collect();
     let outputs = session.outputs().iter().map(|output| output.name().to_owned()).collect();
     let kinds = graph.input_kinds(&inputs)?;
@@ -134,11 +153,6 @@ impl Session for OrtGraph {
     }
 
     fn run(&self, batch: &TokenBatch, output: usize) -> Result<Tensor, EncodeError> {
-        let failed = |e: ort::Error| EncodeError::Runtime {
-            runtime: NAME,
-            action: "run the graph",
-            message: e.to_string(),
-        };
         let shape = [batch.rows, batch.columns];
         let mut values = Vec::with_capacity(self.kinds.len());
         for (name, kind) in self.inputs.iter().zip(&self.kinds) {
@@ -148,13 +162,69 @@ impl Session for OrtGraph {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let outputs = session.run(values).map_err(failed)?;
         let name = &self.outputs[output];
-        let value = outputs.get(name).ok_or_else(|| EncodeError::Runtime {
-            runtime: NAME,
-            action: "run the graph",
-            message: format!("no output {name:?}"),
-        })?;
-        let (shape, values) = value.try_extract_tensor::<f32>().map_err(failed)?;
-        let shape = shape.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect();
-        Ok(Tensor { shape, values: values.to_vec() })
+        tensor(&outputs.get(name).ok_or_else(|| no_output(name))?.view())
+    }
+}
+
+/// A graph with inputs of any name in ONNX Runtime.
+struct OrtFeeds {
+    session: Mutex<OrtSession>,
+    inputs: Vec<InputInfo>,
+    outputs: Vec<String>,
+}
+
+pub(super) fn feed_session(
+    library: &Library,
+    graph: &Graph,
+    threads: usize,
+) -> Result<Box<dyn FeedSession>, EncodeError> {
+    let session = commit(library, graph, threads)?;
+    let shape = |kind: &ValueType| match kind {
+        ValueType::Tensor { shape, .. } => shape.iter().map(|&n| usize::try_from(n).ok()).collect(),
+        _ => Vec::new(),
+    };
+    let inputs = session
+        .inputs()
+        .iter()
+        .map(|input| InputInfo { name: input.name().to_owned(), shape: shape(input.dtype()) })
+        .collect();
+    let outputs = session.outputs().iter().map(|output| output.name().to_owned()).collect();
+    Ok(Box::new(OrtFeeds { session: Mutex::new(session), inputs, outputs }))
+}
+
+impl FeedSession for OrtFeeds {
+    fn inputs(&self) -> &[InputInfo] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[String] {
+        &self.outputs
+    }
+
+    fn run(&self, feeds: &[Feed<'_>], outputs: &[usize]) -> Result<Vec<Tensor>, EncodeError> {
+        let mut values: Vec<(&str, SessionInputValue<'_>)> = Vec::with_capacity(feeds.len());
+        for feed in feeds {
+            let shape = feed.shape.as_slice();
+            let value: SessionInputValue<'_> = match &feed.values {
+                FeedValues::Integers(values) => {
+                    TensorRef::from_array_view((shape, &values[..])).map_err(failed)?.into()
+                }
+                FeedValues::Floats(values) => {
+                    TensorRef::from_array_view((shape, &values[..])).map_err(failed)?.into()
+                }
+            };
+            values.push((self.inputs[feed.input].name.as_str(), value));
+        }
+        let wanted = outputs
+            .iter()
+            .fold(OutputSelector::no_default(), |all, &output| all.with(self.outputs[output].as_str()));
+        let options = RunOptions::new().map_err(failed)?.with_outputs(wanted);
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = session.run_with_options(values, &options).map_err(failed)?;
+        let take = |&output: &usize| {
+            let name = &self.outputs[output];
+            tensor(&found.get(name).ok_or_else(|| no_output(name))?.view())
+        };
+        outputs.iter().map(take).collect()
     }
 }

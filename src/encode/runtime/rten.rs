@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use rten::{Model, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
+use rten::{Dimension, Model, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
 use rten_tensor::Layout;
 
 use super::super::EncodeError;
 use super::Graph;
+use super::feeds::{Feed, FeedSession, FeedValues, InputInfo};
 use super::session::{Input, Session, Tensor, TokenBatch};
 
 const NAME: &str = "rten";
@@ -20,11 +21,9 @@ struct RtenGraph {
     threads: Arc<ThreadPool>,
 }
 
-pub(super) fn session(graph: Graph, threads: usize) -> Result<Box<dyn Session>, EncodeError> {
-    let (path, has_external_data) = (graph.path.clone(), graph.has_external_data);
-    let mut graph = graph;
-    let loaded = if has_external_data {
-        Model::load_file(&path)
+fn model_of(mut graph: Graph) -> Result<(Model, Graph), EncodeError> {
+    let loaded = if graph.has_external_data {
+        Model::load_file(&graph.path)
     } else {
         Model::load(std::mem::take(&mut graph.bytes))
     };
@@ -33,11 +32,31 @@ pub(super) fn session(graph: Graph, threads: usize) -> Result<Box<dyn Session>, 
         action: "load the graph",
         message: e.to_string(),
     })?;
-    let names = |ids: &[NodeId]| -> Vec<String> {
-        let name = |id| model.node_info(id).and_then(|info| info.name()).unwrap_or_default().to_owned();
-        ids.iter().map(|&id| name(id)).collect()
-    };
-    let (inputs, outputs) = (names(model.input_ids()), names(model.output_ids()));
+    Ok((model, graph))
+}
+
+fn names(model: &Model, ids: &[NodeId]) -> Vec<String> {
+    let name = |id| model.node_info(id).and_then(|info| info.name()).unwrap_or_default().to_owned();
+    ids.iter().map(|&id| name(id)).collect()
+}
+
+fn failed(message: String) -> EncodeError {
+    EncodeError::Runtime { runtime: NAME, action: "run the graph", message }
+}
+
+fn tensor(value: Option<Value>) -> Result<Tensor, EncodeError> {
+    match value {
+        Some(Value::FloatTensor(tensor)) => {
+            Ok(Tensor { shape: tensor.shape().to_vec(), values: tensor.into_data() })
+        }
+        Some(other) => Err(failed(format!("the output is {}, not f32", other.dtype()))),
+        None => Err(failed("no output".to_owned())),
+    }
+}
+
+pub(super) fn session(graph: Graph, threads: usize) -> Result<Box<dyn Session>, EncodeError> {
+    let (model, graph) = model_of(graph)?;
+    let (inputs, outputs) = (names(&model, model.input_ids()), names(&model, model.output_ids()));
     let kinds = graph.input_kinds(&inputs)?;
     let nodes = model.input_ids().iter().copied().zip(kinds).collect();
     let threads = Arc::new(ThreadPool::with_num_threads(threads));
@@ -50,8 +69,6 @@ impl Session for RtenGraph {
     }
 
     fn run(&self, batch: &TokenBatch, output: usize) -> Result<Tensor, EncodeError> {
-        let failed =
-            |message: String| EncodeError::Runtime { runtime: NAME, action: "run the graph", message };
         let mut inputs: Vec<(NodeId, ValueOrView<'_>)> = Vec::with_capacity(self.nodes.len());
         for &(node, kind) in &self.nodes {
             // Token ids are far below 2³¹, the range that rten has for ONNX's 64-bit integers.
@@ -65,12 +82,64 @@ impl Session for RtenGraph {
             .model
             .run(inputs, &[self.model.output_ids()[output]], Some(options))
             .map_err(|e| failed(e.to_string()))?;
-        match found.pop() {
-            Some(Value::FloatTensor(tensor)) => {
-                Ok(Tensor { shape: tensor.shape().to_vec(), values: tensor.into_data() })
-            }
-            Some(other) => Err(failed(format!("the output is {}, not f32", other.dtype()))),
-            None => Err(failed("no output".to_owned())),
+        tensor(found.pop())
+    }
+}
+
+/// A graph with inputs of any name in rten.
+struct RtenFeeds {
+    model: Model,
+    inputs: Vec<InputInfo>,
+    outputs: Vec<String>,
+    threads: Arc<ThreadPool>,
+}
+
+pub(super) fn feed_session(graph: Graph, threads: usize) -> Result<Box<dyn FeedSession>, EncodeError> {
+    let (model, _) = model_of(graph)?;
+    let shape = |id: NodeId| -> Vec<Option<usize>> {
+        let dims = model.node_info(id).and_then(|info| info.shape()).unwrap_or_default();
+        dims.into_iter()
+            .map(|dim| match dim {
+                Dimension::Fixed(size) => Some(size),
+                Dimension::Symbolic(_) => None,
+            })
+            .collect()
+    };
+    let infos = names(&model, model.input_ids())
+        .into_iter()
+        .zip(model.input_ids())
+        .map(|(name, &id)| InputInfo { name, shape: shape(id) })
+        .collect();
+    let outputs = names(&model, model.output_ids());
+    let threads = Arc::new(ThreadPool::with_num_threads(threads));
+    Ok(Box::new(RtenFeeds { model, inputs: infos, outputs, threads }))
+}
+
+impl FeedSession for RtenFeeds {
+    fn inputs(&self) -> &[InputInfo] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[String] {
+        &self.outputs
+    }
+
+    fn run(&self, feeds: &[Feed<'_>], outputs: &[usize]) -> Result<Vec<Tensor>, EncodeError> {
+        let mut inputs: Vec<(NodeId, ValueOrView<'_>)> = Vec::with_capacity(feeds.len());
+        for feed in feeds {
+            let value = match &feed.values {
+                FeedValues::Integers(values) => {
+                    let values: Vec<i32> = values.iter().map(|&id| id as i32).collect();
+                    Value::from_shape(feed.shape.as_slice(), values).map_err(|e| failed(e.to_string()))?
+                }
+                FeedValues::Floats(values) => Value::from_shape(feed.shape.as_slice(), values.to_vec())
+                    .map_err(|e| failed(e.to_string()))?,
+            };
+            inputs.push((self.model.input_ids()[feed.input], value.into()));
         }
+        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads)));
+        let wanted: Vec<NodeId> = outputs.iter().map(|&output| self.model.output_ids()[output]).collect();
+        let found = self.model.run(inputs, &wanted, Some(options)).map_err(|e| failed(e.to_string()))?;
+        found.into_iter().map(|value| tensor(Some(value))).collect()
     }
 }

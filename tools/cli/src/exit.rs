@@ -222,8 +222,13 @@ fn of_encode(error: &EncodeError) -> Option<u8> {
         | EncodeError::UnknownLayout { .. }
         | EncodeError::RuntimeNotFound { .. }
         | EncodeError::RuntimeNotCompiled { .. }
+        | EncodeError::NoRoom { .. }
+        | EncodeError::NoTemplate { .. }
+        | EncodeError::NoLayer { .. }
         | EncodeError::Unsupported { .. } => Some(USAGE),
-        EncodeError::Unreadable { source, .. } => Some(of_io(source)),
+        EncodeError::Unreadable { source, .. } | EncodeError::Unwritable { source, .. } => {
+            Some(of_io(source))
+        }
         _ => Some(BAD_DATA),
     }
 }

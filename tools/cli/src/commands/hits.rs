@@ -57,6 +57,9 @@ pub struct HitRow {
     /// After reranking: whether the judge saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub judged: Option<bool>,
+    /// After reranking: the bytes, `(start, end)`, of title, a space, and text that gave the score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passage: Option<(usize, usize)>,
 }
 
 /// One query token and the document token closest to it. Spans are bytes, `[start, end]`, of the query and of
@@ -118,6 +121,7 @@ impl HitRow {
             matches,
             way: None,
             judged: None,
+            passage: None,
         }
     }
 }
@@ -237,7 +241,18 @@ impl HitRow {
     pub fn of_document(rank: usize, document: Document) -> Self {
         let Document { id, title, text, metadata } = document;
         let (title, text, metadata) = (Some(title), Some(text), Value::Object(metadata));
-        Self { rank, id, score: 0.0, title, text, metadata, matches: Vec::new(), way: None, judged: None }
+        Self {
+            rank,
+            id,
+            score: 0.0,
+            title,
+            text,
+            metadata,
+            matches: Vec::new(),
+            way: None,
+            judged: None,
+            passage: None,
+        }
     }
 
     /// Reads a hit back; `text` must be there.
@@ -256,6 +271,7 @@ impl HitRow {
             matches: Vec::new(),
             way: None,
             judged: None,
+            passage: None,
         })
     }
 

@@ -3,6 +3,7 @@
 pub mod add;
 pub mod advise;
 pub mod backup;
+pub mod calibrate;
 pub mod compact;
 pub mod completions;
 pub mod delete;

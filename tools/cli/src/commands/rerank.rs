@@ -8,27 +8,31 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::size;
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use lateen::corpus::{Queries, ReadOptions};
-use lateen::rerank::{Candidate, CrossEncoderJudge, Judge, RerankOptions, rerank};
+use lateen::encode::{PairOptions, PairTemplate};
+use lateen::rerank::{Document, JudgeKind, LongDocuments, RerankOptions, Reranker, RerankerOptions, Scale};
 use serde::Serialize;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const EXAMPLES: &str = "\
 Examples:
   lateen search my.lateen tides -k 100 --format jsonl | lateen rerank --model models/judge -k 10
-  lateen rerank --model models/judge --query 'how do tides work' --documents docs.jsonl";
+  lateen rerank --model models/judge --query 'how do tides work' --documents docs.jsonl
+  lateen rerank --model models/judge --scale unit --min-score 0.5 -k 5 hits.jsonl";
 
-/// Let a cross-encoder reorder the hits of a search, or any documents
+/// Let a judge reorder the hits of a search, or any documents
+///
+/// A judge is a cross-encoder, a decoder that is asked whether a document fits, or a late-interaction model; the model's
+/// own files say which.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Rerank {
     /// Hits of `lateen search --format jsonl` (or json), or `-` for standard input
     #[arg(value_name = "RESULTS", default_value = "-")]
     results: PathBuf,
-    /// Directory of the cross-encoder
+    /// Directory of the judge
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// Reorder these documents instead of a search's hits
@@ -49,10 +53,89 @@ pub struct Rerank {
     /// Judge no longer than this for each query
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     time_budget: Option<Duration>,
+    /// What is done with documents that are longer than the judge reads
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    long_documents: Long,
+    /// The scale of the scores: the judge's own, as its authors show them, or between 0 and 1
+    #[arg(long, value_enum, default_value_t, value_name = "SCALE")]
+    scale: ScaleName,
+    /// Leave out documents with a smaller score, in that scale, and those that were not judged
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    min_score: Option<f32>,
+    #[command(flatten)]
+    reading: Reading,
     #[command(flatten)]
     format: HitFormat,
     #[command(flatten)]
     engine: Engine,
+}
+
+/// How a judge reads a query and a document.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Judge")]
+struct Reading {
+    /// The kind of judge, where the model's own files are not to decide
+    #[arg(long, value_enum, value_name = "KIND")]
+    kind: Option<KindName>,
+    /// The template of a decoder, where its directory states none
+    #[arg(long, value_name = "NAME", value_parser = PairTemplate::NAMES)]
+    template: Option<String>,
+    /// What a decoder that takes instructions is told
+    #[arg(long, value_name = "TEXT")]
+    instruction: Option<String>,
+    /// The layer whose score counts, where there are several
+    #[arg(long, value_name = "N")]
+    cutoff_layer: Option<usize>,
+    /// The most tokens of query and document together
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Long {
+    /// Slice them; the best slice counts
+    #[default]
+    Max,
+    /// Slice them; the mean of the best two slices counts
+    MeanOfTop2,
+    /// The first slice counts
+    First,
+    /// Cut off their end
+    Truncate,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ScaleName {
+    #[default]
+    Raw,
+    Native,
+    Unit,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum KindName {
+    Pair,
+    LateInteraction,
+}
+
+impl Reading {
+    fn options(&self, engine: &Engine) -> RerankerOptions {
+        let mut model = engine.options();
+        model.max_document_tokens = self.max_tokens;
+        RerankerOptions {
+            pair: PairOptions {
+                model,
+                template: self.template.as_deref().and_then(PairTemplate::named),
+                instruction: self.instruction.clone(),
+                cutoff_layer: self.cutoff_layer,
+                ..PairOptions::default()
+            },
+            kind: self.kind.map(|kind| match kind {
+                KindName::Pair => JudgeKind::Pair,
+                KindName::LateInteraction => JudgeKind::LateInteraction,
+            }),
+        }
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -78,14 +161,15 @@ struct Body<'a> {
 impl Rerank {
     pub fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
         let tasks = self.tasks()?;
-        let judge = CrossEncoderJudge::load(&self.model, &self.engine.options())
-            .with_context(|| format!("loading the cross-encoder {}", self.model.display()))?;
+        let reranker = Reranker::load(&self.model, &self.reading.options(&self.engine))
+            .with_context(|| format!("loading the judge {}", self.model.display()))?;
+        let judge = reranker.judge();
         let options = self.options();
         let progress = Progress::start(output, Some(tasks.len() as u64));
         let mut found = 0;
         for (done, task) in tasks.into_iter().enumerate() {
             let start = Instant::now();
-            let hits = self.reorder(&judge, &task.query, task.hits, &options)?;
+            let hits = self.reorder(&reranker, &task.query, task.hits, &options)?;
             found += hits.len();
             let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
             let query = &task.query;
@@ -108,7 +192,24 @@ impl Rerank {
     }
 
     fn options(&self) -> RerankOptions {
-        RerankOptions { top: self.judge as usize, time_budget: self.time_budget, ..RerankOptions::default() }
+        RerankOptions {
+            top_k: self.k.map(|k| k as usize),
+            judged: self.judge as usize,
+            time_budget: self.time_budget,
+            long_documents: match self.long_documents {
+                Long::Max => LongDocuments::SliceMax,
+                Long::MeanOfTop2 => LongDocuments::SliceMeanOfTop2,
+                Long::First => LongDocuments::FirstPassage,
+                Long::Truncate => LongDocuments::Truncate,
+            },
+            scale: match self.scale {
+                ScaleName::Raw => Scale::Raw,
+                ScaleName::Native => Scale::Native,
+                ScaleName::Unit => Scale::Unit,
+            },
+            min_score: self.min_score,
+            ..RerankOptions::default()
+        }
     }
 
     fn tasks(&self) -> anyhow::Result<Vec<Task>> {
@@ -136,26 +237,22 @@ impl Rerank {
 
     fn reorder(
         &self,
-        judge: &dyn Judge,
+        reranker: &Reranker,
         query: &Query,
         hits: Vec<HitRow>,
         options: &RerankOptions,
     ) -> anyhow::Result<Vec<HitRow>> {
-        let candidate =
-            |hit: &HitRow| Candidate { id: hit.id.clone(), text: hit.full_text(), score: hit.score };
-        let candidates = hits.iter().map(candidate).collect();
-        let reranked = rerank(judge, &query.text, candidates, options)?;
-        let mut by_id: HashMap<String, HitRow> = hits.into_iter().map(|hit| (hit.id.clone(), hit)).collect();
-        let limit = self.k.map_or(usize::MAX, |k| k as usize);
-        let mut rows = Vec::new();
-        for judged in reranked.order.into_iter().take(limit) {
-            if let Some(mut row) = by_id.remove(&judged.id) {
-                row.rank = rows.len() + 1;
-                row.score = judged.score;
-                row.judged = Some(judged.judged);
-                rows.push(row);
-            }
-        }
-        Ok(rows)
+        let documents: Vec<Document> =
+            hits.iter().map(|hit| (hit.id.as_str(), hit.full_text()).into()).collect();
+        let reranked = reranker.rerank(&query.text, documents, options)?;
+        let row = |ranked: lateen::rerank::Ranked| {
+            let mut row = hits[ranked.was].clone();
+            row.rank = ranked.rank;
+            row.judged = Some(ranked.score.is_some());
+            row.score = ranked.score.unwrap_or(row.score);
+            row.passage = ranked.passage.map(|bytes| (bytes.start, bytes.end));
+            row
+        };
+        Ok(reranked.documents.into_iter().map(row).collect())
     }
 }

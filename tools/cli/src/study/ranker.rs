@@ -5,10 +5,10 @@ use super::config::{LATE, SystemSpec};
 use super::judge::MaxSimJudge;
 use anyhow::Context as _;
 use lateen::encode::cache::{CachedModel, EncodingCache};
-use lateen::encode::{Model, ModelOptions};
+use lateen::encode::{Model, ModelOptions, PairModel, PairOptions};
 use lateen::eval::Run;
 use lateen::lexical::Bm25Index;
-use lateen::rerank::{Candidate, CrossEncoderJudge, Judge, RerankOptions, rerank};
+use lateen::rerank::{Judge, LongDocuments, RerankOptions, Reranker};
 use lateen::retriever::Retriever;
 use lateen::search::{Fusion, Ranking, SearchOptions, SearchOutcome, fuse, search_dense, search_tokens};
 use lateen::types::{Hit, normalize};
@@ -154,52 +154,58 @@ impl Ranker for Fused {
     }
 }
 
-/// Documents that a judge sees at once.
-const BATCH: usize = 32;
-
 /// A ranking that a judge reorders.
 pub struct Reranked {
     pub part: Part,
     /// With what was encoded before, and without.
-    pub judge: Rc<dyn Judge>,
-    pub fresh_judge: Rc<dyn Judge>,
+    pub judge: Arc<dyn Judge>,
+    pub fresh_judge: Arc<dyn Judge>,
     pub top: usize,
     pub texts: Rc<HashMap<String, String>>,
 }
 
 impl Reranked {
-    fn judged(&self, judge: &dyn Judge, query: &Query, found: Ranking, k: usize) -> anyhow::Result<Ranking> {
-        let candidate = |(id, score): (String, f32)| {
-            let text = self.texts.get(&id).cloned().unwrap_or_default();
-            Candidate { id, text, score }
-        };
-        let candidates: Vec<Candidate> = found.into_iter().map(candidate).collect();
-        if candidates.is_empty() || query.text.trim().is_empty() {
+    fn judged(
+        &self,
+        judge: &Arc<dyn Judge>,
+        query: &Query,
+        found: Ranking,
+        k: usize,
+    ) -> anyhow::Result<Ranking> {
+        if found.is_empty() || query.text.trim().is_empty() {
             return Ok(Vec::new());
         }
-        let options = RerankOptions { top: self.top, batch: BATCH, ..RerankOptions::default() };
-        let order = rerank(judge, &query.text, candidates, &options)?.order;
-        // The scores of those that were not judged do not compare: they follow in their order.
-        let floor = order.iter().filter(|it| it.judged).map(|it| it.score).fold(f32::INFINITY, f32::min);
-        let mut rest = if floor.is_finite() { floor } else { 0.0 };
-        let mut score = |judged: bool, score: f32| {
-            if judged {
-                return score;
-            }
-            rest = rest.next_down();
-            rest
+        let document = |(id, _): (String, f32)| {
+            let text = self.texts.get(&id).cloned().unwrap_or_default();
+            (id, text)
         };
-        Ok(order.into_iter().take(k).map(|it| (it.id, score(it.judged, it.score))).collect())
+        let options = RerankOptions {
+            judged: self.top,
+            long_documents: LongDocuments::Truncate,
+            ..RerankOptions::default()
+        };
+        let reranker = Reranker::new(Arc::clone(judge));
+        let order = reranker.rerank(&query.text, found.into_iter().map(document), &options)?.documents;
+        // The scores of those that were not judged do not compare: they follow in their order.
+        let floor = order.iter().filter_map(|it| it.score).fold(f32::INFINITY, f32::min);
+        let mut rest = if floor.is_finite() { floor } else { 0.0 };
+        let mut score = |judged: Option<f32>| {
+            judged.unwrap_or_else(|| {
+                rest = rest.next_down();
+                rest
+            })
+        };
+        Ok(order.into_iter().take(k).map(|it| (it.id, score(it.score))).collect())
     }
 }
 
 impl Ranker for Reranked {
     fn rank(&self, query: &Query, k: usize) -> anyhow::Result<Ranking> {
-        self.judged(&*self.judge, query, self.part.ranked(query), k)
+        self.judged(&self.judge, query, self.part.ranked(query), k)
     }
     fn rank_afresh(&self, query: &Query, k: usize) -> anyhow::Result<Ranking> {
         let found = self.part.ranker.rank_afresh(query, k.max(self.top))?;
-        self.judged(&*self.fresh_judge, query, found, k)
+        self.judged(&self.fresh_judge, query, found, k)
     }
     fn description(&self) -> String {
         format!("the best {} of {} by {}", self.top, self.part.name, self.judge.name())
@@ -241,17 +247,21 @@ impl Models {
     }
 
     /// The judge that `spec` names, with what was encoded before and without.
-    pub fn judge(&mut self, spec: &SystemSpec) -> anyhow::Result<(Rc<dyn Judge>, Rc<dyn Judge>)> {
+    pub fn judge(&mut self, spec: &SystemSpec) -> anyhow::Result<(Arc<dyn Judge>, Arc<dyn Judge>)> {
         let name = spec.judge.as_deref().unwrap_or_default();
         if let Some(model) = name.strip_prefix(LATE) {
             let cached = self.load(model, spec)?;
             let fresh = CachedModel::new(Arc::clone(cached.model()), None);
-            return Ok((Rc::new(MaxSimJudge::new(cached, true)?), Rc::new(MaxSimJudge::new(fresh, false)?)));
+            return Ok((
+                Arc::new(MaxSimJudge::new(cached, true)?),
+                Arc::new(MaxSimJudge::new(fresh, false)?),
+            ));
         }
-        let judge = CrossEncoderJudge::load(Path::new(name), &options(spec)?)
-            .with_context(|| format!("loading the cross-encoder {name}"))?;
-        let judge: Rc<dyn Judge> = Rc::new(judge);
-        Ok((Rc::clone(&judge), judge))
+        let options = PairOptions { model: options(spec)?, ..PairOptions::default() };
+        let judge = PairModel::load(Path::new(name), &options)
+            .with_context(|| format!("loading the judge {name}"))?;
+        let judge: Arc<dyn Judge> = Arc::new(judge);
+        Ok((Arc::clone(&judge), judge))
     }
 }
 

@@ -9,7 +9,7 @@ use lateen::encode::cache::CachedModel;
 use lateen::lexical::Bm25Index;
 use lateen::rerank::Judge;
 use lateen::types::normalize;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Documents that a judge sees at once.
 const BATCH: usize = 32;
@@ -23,7 +23,7 @@ pub enum Scorer {
     },
     /// Cosine.
     Dense(CachedModel),
-    Judge(Rc<dyn Judge>),
+    Judge(Arc<dyn Judge>),
 }
 
 impl Scorer {
@@ -44,7 +44,7 @@ impl Scorer {
                 Self::words(&spec, samples)
             }
             "dense" => Ok(Self::Dense(models.load(model, &spec)?)),
-            "late" => Ok(Self::Judge(Rc::new(MaxSimJudge::new(models.load(model, &spec)?, true)?))),
+            "late" => Ok(Self::Judge(Arc::new(MaxSimJudge::new(models.load(model, &spec)?, true)?))),
             "judge" => {
                 spec.judge = Some(model.to_owned());
                 Ok(Self::Judge(models.judge(&spec)?.0))

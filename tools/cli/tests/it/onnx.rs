@@ -44,17 +44,81 @@ fn hits_and_documents_are_reranked() {
     let config = std::fs::read_to_string(space.path("judge/config.json")).unwrap();
     space.write("judge/config.json", config.replacen('{', r#"{"id2label": {"0": "no", "1": "yes"},"#, 1));
     let hits = space.run(&["search", "ix", "tides", "--format", "jsonl"]).ok();
-    let judge = ["rerank", "--model", "judge", "--runtime", "rten"];
+    // The tiny judge reads 24 tokens: too few to slice.
+    let sliced = ["rerank", "--model", "judge", "--runtime", "rten"];
+    space.run_with(&sliced, &hits.out).fails(2, &["of 24 tokens", "truncated"]);
+    let judge = [&sliced[..], &["--long-documents", "truncate"]].concat();
     let told =
         space.run_with(&[&judge[..], &["--judge", "2", "--json"]].concat(), &hits.out).ok().documents();
     let rows = told[0]["hits"].as_array().unwrap();
     let judged: Vec<bool> = rows.iter().map(|row| row["judged"].as_bool().unwrap()).collect();
     assert_eq!(judged, [true, true, false]);
     assert!(rows[0]["score"].as_f64() >= rows[1]["score"].as_f64());
+    let passage = &rows[0]["passage"];
+    assert!(passage[0] == 0 && passage[1].as_u64() > Some(0), "{passage}");
+    let unit = ["--documents", "docs.jsonl", "--query", "tides", "--scale", "unit"];
+    for (least, count) in [("0", 3), ("1.5", 0)] {
+        let told = space.run(&[&judge[..], &unit, &["--min-score", least, "--format", "jsonl"]].concat());
+        let lines = told.out.lines().count();
+        assert_eq!(lines, count, "{}", told.out);
+    }
     let given = ["--documents", "docs.jsonl", "--query", "tides", "-k", "1", "--format", "trec"];
     let run = space.run(&[&judge[..], &given].concat()).ok();
     assert_eq!(run.out.lines().count(), 1);
     space.run(&[&judge[..], &["--documents", "docs.jsonl", "--query", " "]].concat()).fails(2, &["empty"]);
+}
+
+#[test]
+fn scores_are_calibrated_and_then_shown_as_probabilities() {
+    let space = Workspace::indexed();
+    converted(&space, "judge", &["--head", "cross-encoder"]);
+    let config = std::fs::read_to_string(space.path("judge/config.json")).unwrap();
+    space.write("judge/config.json", config.replacen('{', r#"{"id2label": {"0": "no", "1": "yes"},"#, 1));
+    let run: String = (0..40).map(|at| format!("q Q0 d{at} {} {} x\n", at + 1, 20 - at)).collect();
+    space.write("run.trec", run);
+    let qrels: String = (0..40).map(|at| format!("q 0 d{at} {}\n", i32::from(at < 15 || at == 20))).collect();
+    space.write("qrels.trec", qrels);
+    let told = space
+        .run(&[
+            "calibrate",
+            "run.trec",
+            "--qrels",
+            "qrels.trec",
+            "--precision",
+            "0.99",
+            "--write",
+            "judge",
+            "--json",
+        ])
+        .ok()
+        .documents();
+    assert_eq!((&told[0]["kind"], &told[0]["examples"]), (&"calibration".into(), &40.into()));
+    assert_eq!(told[0]["at_precision"]["score"], 6.0);
+    let given = [
+        "--documents",
+        "docs.jsonl",
+        "--query",
+        "tides",
+        "--runtime",
+        "rten",
+        "--format",
+        "jsonl",
+        "--long-documents",
+        "truncate",
+    ];
+    let shown = |scale: &str| {
+        let rows = space.run(&[&["rerank", "--model", "judge", "--scale", scale], &given[..]].concat()).ok();
+        rows.documents().iter().map(|row| row["score"].as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let (slope, intercept) = (told[0]["slope"].as_f64().unwrap(), told[0]["intercept"].as_f64().unwrap());
+    for (raw, unit) in shown("raw").into_iter().zip(shown("unit")) {
+        assert!((1.0 / (1.0 + (-(slope * raw + intercept)).exp()) - unit).abs() < 1e-5, "{raw} {unit}");
+    }
+    let table = space.run(&["calibrate", "run.trec", "--qrels", "qrels.trec", "--min-grade", "1"]).ok();
+    assert!(table.out.contains("precision") && table.out.contains("best F1"), "{}", table.out);
+    space
+        .run(&["calibrate", "run.trec", "--qrels", "qrels.trec", "--min-grade", "9"])
+        .fails(3, &["at least one"]);
 }
 
 #[test]

@@ -179,6 +179,7 @@ fn help_names_the_exit_codes() {
         "delete",
         "search",
         "rerank",
+        "calibrate",
         "stats",
         "inspect",
         "verify",
