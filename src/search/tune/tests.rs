@@ -67,8 +67,9 @@ fn options() -> TuneOptions {
     TuneOptions { ks: vec![5], ..TuneOptions::default() }
 }
 
+/// Longer and quieter than usual: 32 dimensions, disturbed as much as 128, are hard to recognise.
 fn sample(count: usize, seed: u64) -> PseudoQueries {
-    PseudoQueries { count, seed, ..PseudoQueries::default() }
+    PseudoQueries { count, seed, longest: 20, noise: 0.5, ..PseudoQueries::default() }
 }
 
 fn tuned(index: &Index) -> Tuning {
