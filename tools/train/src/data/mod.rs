@@ -1,0 +1,5 @@
+//! Training files to batches of token ids.
+
+mod batch;
+
+pub use batch::{Groups, PairBatch, TextBatch, Tokens};

@@ -1,0 +1,7 @@
+//! Fine-tunes embedding, late-interaction (ColBERT) and reranker models for Lateen.
+//!
+//! ```text
+//! files ─ data → Batch ─ model → embeddings, scores ─ loss → gradients ─ optim → weights ─ save → model directory
+//! ```
+
+pub mod data;

@@ -1,0 +1,5 @@
+//! `lateen-train`.
+
+fn main() -> anyhow::Result<()> {
+    anyhow::bail!("nothing to train yet")
+}
