@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::error::{CorpusError, Place};
+use super::error::{CorpusError, Place, Problem};
 
 const BUFFER: usize = 64 << 10;
 const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
@@ -155,5 +155,76 @@ impl BufRead for Input {
 
     fn consume(&mut self, amount: usize) {
         self.reader.consume(amount);
+    }
+}
+
+/// A text file as its lines will be read: unpacked, without a byte-order mark.
+pub struct TextFile {
+    input: Input,
+    file: String,
+}
+
+impl TextFile {
+    /// Opens a file; its first bytes say whether it is packed by gzip or zstd.
+    ///
+    /// Nothing bounds the length of a line here, and a packed file may unpack to any size: whoever reads sets the
+    /// limits.
+    ///
+    /// # Errors
+    /// [`CorpusError::Open`] and [`CorpusError::Read`]; [`CorpusError::Record`] for UTF-16.
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("a.txt");
+    /// std::fs::write(&path, "\u{feff}tide\n")?;
+    /// let mut text = String::new();
+    /// lateen::corpus::TextFile::open(&path)?.read_to_string(&mut text)?;
+    /// assert_eq!(text, "tide\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, CorpusError> {
+        let path = path.as_ref();
+        let input = Input::open(path, &Arc::default())?;
+        let file = path.display().to_string();
+        if input.utf16 {
+            let at = Place { file, line: None };
+            return Err(CorpusError::Record { at, problem: Problem::Utf16 });
+        }
+        Ok(Self { input, file })
+    }
+
+    /// `gzip`, `zstd`, or nothing.
+    #[must_use]
+    pub fn compression(&self) -> Option<&'static str> {
+        self.input.compression
+    }
+
+    /// The error for a read that failed at `line`: breaking off inside packed data has a name of its own.
+    #[must_use]
+    pub fn error(&self, line: u64, source: io::Error) -> CorpusError {
+        read_error(Place { file: self.file.clone(), line: Some(line) }, self.input.compression, source)
+    }
+}
+
+impl Read for TextFile {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.input.read(buf)
+    }
+}
+
+impl BufRead for TextFile {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.input.consume(amount);
+    }
+}
+
+impl std::fmt::Debug for TextFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextFile").field("file", &self.file).finish_non_exhaustive()
     }
 }

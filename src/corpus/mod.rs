@@ -46,6 +46,7 @@ mod whole;
 
 pub use document::{Document, MAX_ID_BYTES};
 pub use error::{CorpusError, Place, Problem};
+pub use input::TextFile;
 pub use options::{FieldNames, Format, ReadOptions};
 pub use queries::{Queries, Query};
 pub use questions::{Question, QuestionSet};

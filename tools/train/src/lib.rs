@@ -4,4 +4,7 @@
 //! files ─ data → Batch ─ model → embeddings, scores ─ loss → gradients ─ optim → weights ─ save → model directory
 //! ```
 
+pub mod config;
 pub mod data;
+pub mod feed;
+pub mod log;

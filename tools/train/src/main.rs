@@ -1,5 +1,70 @@
 //! `lateen-train`.
 
-fn main() -> anyhow::Result<()> {
-    anyhow::bail!("nothing to train yet")
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![forbid(unsafe_code)]
+
+mod commands;
+mod exit;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  lateen-train data check train.jsonl test.jsonl     what is wrong, before hours are spent
+  lateen-train data split all.jsonl --out split      train and test parts that share no texts";
+
+/// Fine-tunes embedding, ColBERT and reranker models for Lateen.
+#[derive(Debug, Parser)]
+#[command(name = "lateen-train", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// Write results as JSON documents, one per line
+    #[arg(long, global = true, help_heading = "Output")]
+    pub json: bool,
+    /// No progress and no notes on standard error
+    #[arg(long, short, global = true, help_heading = "Output")]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Data(commands::data::Data),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; a reader that went away changes nothing.
+            let _ = error.print();
+            return if error.use_stderr() { exit::USAGE.into() } else { exit::OK.into() };
+        }
+    };
+    let mut out = std::io::BufWriter::new(std::io::stdout());
+    let result = match cli.command {
+        Command::Data(command) => command.run(&cli.global, &mut out),
+    };
+    exit::finish(result, &mut out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
 }

@@ -11,6 +11,10 @@ pub struct Tokens {
     pub mask: Vec<u8>,
     /// `[rows, width]`: 1 for the second text of a pair, where the tokenizer says so.
     pub types: Vec<u32>,
+    /// `[rows, width]`: 1 where a token's vector counts in late interaction. Not always `mask`: expansion tokens of a
+    /// query count though no other token attends to them, and listed tokens of a document (punctuation) are attended
+    /// to but do not count.
+    pub counted: Vec<u8>,
     /// Number of texts.
     pub rows: usize,
     /// Tokens a row, padding included.
@@ -46,4 +50,15 @@ pub struct PairBatch {
     pub pairs: Tokens,
     /// Who belongs to whom. Pointwise data have groups of one.
     pub groups: Groups,
+}
+
+/// A step of distillation from vectors: the teacher's vector of each text.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct VectorBatch {
+    /// One row a text.
+    pub texts: Tokens,
+    /// `[rows, dim]`, row-major, unit rows; several teachers' vectors side by side, scaled together.
+    pub teacher: Vec<f32>,
+    /// Columns of `teacher`.
+    pub dim: usize,
 }
