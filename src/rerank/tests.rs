@@ -33,7 +33,7 @@ fn data(path: &str) -> Option<PathBuf> {
 
 fn options() -> RerankerOptions {
     let model = ModelOptions { runtime: RuntimeChoice::Rten, ..ModelOptions::default() };
-    RerankerOptions { pair: PairOptions { model, ..PairOptions::default() }, kind: None }
+    RerankerOptions { pair: PairOptions { model, ..PairOptions::default() }, ..RerankerOptions::default() }
 }
 
 fn cross_encoder() -> Option<Reranker> {

@@ -19,6 +19,9 @@ mod input;
 pub mod inspect;
 pub mod model;
 mod model_choice;
+mod model_inspect;
+#[cfg(feature = "hub")]
+mod model_pull;
 mod portable;
 mod projection;
 mod queries;
