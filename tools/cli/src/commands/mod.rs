@@ -11,6 +11,7 @@ mod distil;
 pub mod encode;
 pub mod eval;
 pub mod export;
+mod filter;
 mod hits;
 pub mod import;
 pub mod index;
