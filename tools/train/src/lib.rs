@@ -8,3 +8,7 @@ pub mod config;
 pub mod data;
 pub mod feed;
 pub mod log;
+pub mod loss;
+pub mod model;
+pub mod optim;
+pub mod run;
