@@ -20,8 +20,9 @@
 //! | next-plaid | `onnx_config.json` | a vector per token |
 //! | plain | `model.onnx` | one vector: the tokens' mean |
 //!
-//! All but the first two need a graph, `model.onnx` or `onnx/model.onnx`, whose inputs are `input_ids` and any of
-//! `attention_mask` and `token_type_ids`, and whose outputs are one of
+//! All but the first two need a graph, `model.onnx` or `onnx/model.onnx`; one is made of safetensors of a known family
+//! ([`export`]) when they are first loaded, and kept in the cache ([`ModelOptions::convert`]). Its inputs are `input_ids` and any of
+//! `attention_mask` and `token_type_ids`, its outputs one of
 //!
 //! | output | content |
 //! |---|---|

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::directory::ModelDirectory;
+use super::export::{LoadedAs, Ready, ready};
 use super::layout::{self, Layout};
 use super::model2vec::Model2Vec;
 use super::side::Side;
@@ -89,7 +90,8 @@ impl Model {
     /// [`EncodeError`] names the file and field that is missing or wrong, and the way out.
     pub fn load(directory: &Path, options: &ModelOptions) -> Result<Self, EncodeError> {
         let location = Some(directory.to_owned());
-        let directory = ModelDirectory::open(directory)?;
+        let ready = prepared(directory, LoadedAs::Encoder, options)?;
+        let directory = ModelDirectory::open(&ready.directory)?;
         let (encoder, runtime) = match layout::detect(&directory)? {
             Layout::LateenStatic => {
                 (Encoder::StaticTokens(StaticTokens::load(&directory, options)?), RuntimeReport::native())
@@ -99,7 +101,8 @@ impl Model {
             }
             other => {
                 let recipe = layout::recipe(other, &directory, options)?;
-                let (model, runtime) = Transformer::load(&directory, recipe, options)?;
+                let (mut model, runtime) = Transformer::load(&directory, recipe, options)?;
+                model.notes.extend(ready.note);
                 (Encoder::Transformer(Box::new(model)), runtime)
             }
         };
@@ -307,6 +310,18 @@ impl Model {
     fn unsupported(&self, wanted: &'static str) -> EncodeError {
         EncodeError::Unsupported { model: self.name().to_owned(), kind: self.kind().name(), wanted }
     }
+}
+
+/// The directory with a graph for what `directory` holds: itself, or what its checkpoint was converted to.
+pub(super) fn prepared(
+    directory: &Path,
+    loaded_as: LoadedAs,
+    options: &ModelOptions,
+) -> Result<Ready, EncodeError> {
+    ready(directory, loaded_as, options).map_err(|source| EncodeError::Conversion {
+        directory: directory.to_owned(),
+        source: Box::new(source),
+    })
 }
 
 impl std::fmt::Debug for Model {

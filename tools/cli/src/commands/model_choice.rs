@@ -31,6 +31,10 @@ pub struct Engine {
     /// The ONNX Runtime library to load (`lateen runtime install` fetches one)
     #[arg(long, value_name = "PATH")]
     pub onnxruntime: Option<PathBuf>,
+    /// Never convert a checkpoint without an ONNX graph; by default that is done when it is first loaded, and kept in
+    /// Lateen's cache
+    #[arg(long)]
+    pub no_convert: bool,
     /// Threads; 0 takes all cores
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
@@ -56,6 +60,7 @@ impl Engine {
             runtime,
             onnxruntime_path: self.onnxruntime.clone(),
             threads: self.threads,
+            convert: !self.no_convert,
             ..ModelOptions::default()
         }
     }
@@ -91,4 +96,11 @@ pub fn tell(output: &mut Output, model: &Model) {
         runtime.name,
         runtime.why
     ));
+    for note in model.notes() {
+        // A conversion takes time and room: it is never silent.
+        match note.starts_with("no ONNX graph: made") {
+            true => output.note(format_args!("{}: {note}", model.name())),
+            false => output.detail(format_args!("{}: {note}", model.name())),
+        }
+    }
 }
