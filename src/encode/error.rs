@@ -112,6 +112,14 @@ pub enum EncodeError {
         /// The file or directory that was looked for.
         looked_for: PathBuf,
     },
+    /// The checkpoint has no ONNX graph, and none can be made of it: see the error within.
+    #[error("{} has no ONNX graph, and none can be made of its weights: {source}", directory.display())]
+    Conversion {
+        /// The model directory.
+        directory: PathBuf,
+        /// What is wrong with the checkpoint.
+        source: Box<super::export::ExportError>,
+    },
     /// Name a directory that holds a model.
     #[error(
         "{} holds no model: neither config.json with model_type lateen-static or model2vec, nor modules.json, \

@@ -21,9 +21,10 @@
 //! | next-plaid | `onnx_config.json` | a vector per token |
 //! | plain | `model.onnx` | one vector: the tokens' mean |
 //!
-//! All but the first two need a graph, `model.onnx` or `onnx/model.onnx` (or another that [`ModelOptions::variant`] names),
-//! whose inputs are `input_ids` and any of `attention_mask`, `token_type_ids`, `position_ids` and `past_key_values.…` (which
-//! get no tokens), and whose outputs are one of
+//! All but the first two need a graph, `model.onnx` or `onnx/model.onnx` (or another that [`ModelOptions::variant`] names); one is
+//! made of safetensors of a known family ([`export`]) when they are first loaded, and kept in the cache
+//! ([`ModelOptions::convert`]). Its inputs are `input_ids` and any of `attention_mask`, `token_type_ids`, `position_ids` and
+//! `past_key_values.…` (which get no tokens), its outputs one of
 //!
 //! | output | content |
 //! |---|---|

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::directory::ModelDirectory;
+use super::export::{LoadedAs, Ready, ready};
 use super::layout::{self, Head, Layout};
 use super::m3::{self, M3, Wanted};
 use super::model2vec::Model2Vec;
@@ -97,7 +98,8 @@ impl Model {
     /// [`EncodeError`] names the file and field that is missing or wrong, and the way out.
     pub fn load(directory: &Path, options: &ModelOptions) -> Result<Self, EncodeError> {
         let location = Some(directory.to_owned());
-        let directory = ModelDirectory::open(directory)?;
+        let ready = prepared(directory, LoadedAs::Encoder, options)?;
+        let directory = ModelDirectory::open(&ready.directory)?;
         let (encoder, runtime) = match layout::detect(&directory)? {
             Layout::LateenStatic => {
                 (Encoder::StaticTokens(StaticTokens::load(&directory, options)?), RuntimeReport::native())
@@ -107,6 +109,7 @@ impl Model {
             }
             other => {
                 let mut recipe = layout::recipe(other, &directory, options)?;
+                recipe.notes.extend(ready.note);
                 let graph = Graph::open(&recipe.graph)?;
                 let pooled = matches!(recipe.head, Head::Pooled { .. });
                 if pooled && (m3::has_heads(&directory) || m3::gives_several(&graph.outputs)) {
@@ -385,6 +388,18 @@ impl Model {
     fn unsupported(&self, wanted: &'static str) -> EncodeError {
         EncodeError::Unsupported { model: self.name().to_owned(), kind: self.kind().name(), wanted }
     }
+}
+
+/// The directory with a graph for what `directory` holds: itself, or what its checkpoint was converted to.
+pub(super) fn prepared(
+    directory: &Path,
+    loaded_as: LoadedAs,
+    options: &ModelOptions,
+) -> Result<Ready, EncodeError> {
+    ready(directory, loaded_as, options).map_err(|source| EncodeError::Conversion {
+        directory: directory.to_owned(),
+        source: Box::new(source),
+    })
 }
 
 impl std::fmt::Debug for Model {

@@ -34,6 +34,11 @@ pub struct ModelOptions {
     pub search: RuntimeSearch,
     /// Threads that run one batch; 0 = all cores.
     pub threads: usize,
+    /// Whether a checkpoint (`config.json`, safetensors) without a graph is converted to one when it is first loaded. It
+    /// is kept in Lateen's cache, [`RuntimeSearch::cache`]; without one nothing is converted. [`Model::notes`] tells.
+    ///
+    /// [`Model::notes`]: super::Model::notes
+    pub convert: bool,
     /// Which of several graphs: `int8` means `int8.onnx` or `model_int8.onnx`; none means `model.onnx`.
     pub variant: Option<String>,
     /// Longest document in tokens, marks included, instead of the model's own limit.
@@ -51,6 +56,7 @@ impl Default for ModelOptions {
             onnxruntime_path: None,
             search: RuntimeSearch::from_environment(),
             threads: 0,
+            convert: true,
             variant: None,
             max_document_tokens: None,
             max_query_tokens: None,

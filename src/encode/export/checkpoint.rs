@@ -111,6 +111,14 @@ impl Checkpoint {
         found.map(|(name, stored)| (name.as_str(), stored.shape.as_slice()))
     }
 
+    /// How many tensors there are, and how many numbers they hold.
+    #[must_use]
+    pub fn size(&self) -> (usize, u64) {
+        let numbers =
+            self.tensors.values().map(|stored| stored.shape.iter().map(|&size| size as u64).product::<u64>());
+        (self.tensors.len(), numbers.sum())
+    }
+
     /// The stored name of the tensor called `name`, whose shape must be `expected`.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ const PARITY: &str = "parity.json";
 ///
 /// `target` is made if it is not there; files of the same names in it are replaced, the ONNX file atomically. One
 /// weight at a time is in memory, except that a conversion to 8 bits runs the model. The bytes depend on the
-/// checkpoint, the options and this crate's version alone.
+/// checkpoint and the options alone, until a release says otherwise.
 ///
 /// # Errors
 /// [`ExportError`], which names the file and the tensor or setting. A failed conversion leaves no `onnx/model.onnx` of
@@ -71,6 +71,16 @@ pub fn convert(source: &Path, target: &Path, options: &ConvertOptions) -> Result
         max_tokens,
         parity,
     })
+}
+
+/// Writes the graph of the checkpoint in `source` into `target`, and nothing beside it.
+pub(super) fn write_graph(source: &Path, target: &Path, options: &ConvertOptions) -> Result<(), ExportError> {
+    let family = family::read(source)?;
+    let checkpoint = Checkpoint::open(source)?.with_prefix(family.prefix());
+    let parts = HeadParts::default();
+    let job = Job { source, target, options, family: &*family, checkpoint: &checkpoint, parts: &parts };
+    let (net, _) = job.build(None)?;
+    job.write(net, "model.onnx").map(drop)
 }
 
 /// One conversion.
@@ -147,7 +157,8 @@ impl Job<'_> {
     }
 
     fn run(&self, onnx: &Path, int8: &Int8Options) -> Result<Vec<Vec<Vec<f32>>>, ExportError> {
-        let runner = Runner::load(onnx, &self.source.join("tokenizer.json"), &int8.engine)?;
+        let (tokenizer, most) = (self.source.join("tokenizer.json"), self.family.max_tokens());
+        let runner = Runner::load(onnx, &tokenizer, most, &int8.engine)?;
         let outputs: Vec<_> = match int8.texts.as_slice() {
             [] => measure::TEXTS.iter().map(|text| runner.run(text)).collect::<Result<_, _>>()?,
             texts => texts.iter().map(|text| runner.run(text)).collect::<Result<_, _>>()?,

@@ -260,6 +260,10 @@ impl Family for Decoder {
         Ok((net.linear("score", &last, [self.config.hidden_size, labels], false)?, labels))
     }
 
+    fn gives_next_token(&self) -> bool {
+        true
+    }
+
     fn next_token(&self, net: &mut Net<'_>, hidden: &str) -> Result<(String, usize), ExportError> {
         let (vocabulary, size) = (self.config.vocab_size, self.config.hidden_size);
         // Models that tie both tables store one.

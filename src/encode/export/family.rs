@@ -43,6 +43,11 @@ pub(super) trait Family {
     /// Adds the head of the family's `…ForSequenceClassification`: `[batch, labels]`, and how many labels there are.
     fn classify(&self, net: &mut Net<'_>, hidden: &str) -> Result<(String, usize), ExportError>;
 
+    /// Whether [`Self::next_token`] can be written.
+    fn gives_next_token(&self) -> bool {
+        false
+    }
+
     /// Adds the logits of the token after the last, `[batch, 1, vocabulary]`.
     fn next_token(&self, net: &mut Net<'_>, hidden: &str) -> Result<(String, usize), ExportError> {
         let _ = (net, hidden);
@@ -67,6 +72,25 @@ pub(super) fn read(directory: &Path) -> Result<Box<dyn Family>, ExportError> {
         }
     })
 }
+
+/// Whether [`read`] knows this `model_type`.
+pub(super) fn is_known(model_type: &str) -> bool {
+    KNOWN.contains(&model_type)
+}
+
+/// Every `model_type` that [`read`] takes.
+const KNOWN: [&str; 10] = [
+    "bert",
+    "roberta",
+    "xlm-roberta",
+    "camembert",
+    "distilbert",
+    "modernbert",
+    "qwen2",
+    "qwen3",
+    "mistral",
+    "llama",
+];
 
 /// How many labels the classifier's weights called `name` have; what is missing or misshapen is said when they are
 /// asked for.

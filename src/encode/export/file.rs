@@ -27,6 +27,9 @@ use super::messages::{
 /// The operator set: the oldest with a `LayerNormalization` node, which every current runtime reads.
 const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
+/// Counts changes of the graphs that are written, not releases: an index names its model by a hash of the graph, and a
+/// release that writes the same graphs must open it.
+pub(super) const GRAPHS: &str = "1";
 /// Protobuf's limit for one message.
 pub(super) const MAX_BYTES: u64 = i32::MAX as u64;
 /// Weights below this many bytes stay in the graph's own file.
@@ -179,7 +182,7 @@ fn model_head() -> ModelHead {
     ModelHead {
         ir_version: IR_VERSION,
         producer_name: "lateen".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
+        producer_version: GRAPHS.into(),
         opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],
     }
 }

@@ -16,6 +16,8 @@ pub enum Head {
     CrossEncoder,
     /// A decoder's `…ForCausalLM`: output `logits`, `[batch, 1, vocabulary]`, of the token after the last.
     NextToken,
+    /// The encoder alone: output `last_hidden_state`, `[batch, sequence, hidden]`.
+    Hidden,
     /// Several kinds of vectors in one pass, as bge-m3's (Chen et al., arXiv:2402.03216): outputs `dense_vecs`
     /// `[batch, hidden]`, `sparse_vecs` `[batch, sequence]` and `colbert_vecs` `[batch, sequence, dim]`, the last two
     /// from `sparse_linear.safetensors` and `colbert_linear.safetensors` beside the checkpoint.
@@ -23,7 +25,7 @@ pub enum Head {
 }
 
 impl Head {
-    /// The head's word in options and messages: `dense`, `tokens`, `cross-encoder`, `next-token`, `several`.
+    /// The head's word in options and messages: `dense`, `tokens`, `cross-encoder`, `next-token`, `hidden`, `several`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -31,6 +33,7 @@ impl Head {
             Self::Tokens => "tokens",
             Self::CrossEncoder => "cross-encoder",
             Self::NextToken => "next-token",
+            Self::Hidden => "hidden",
             Self::Several => "several",
         }
     }
@@ -162,6 +165,12 @@ pub(super) fn build(
             let (logits, numbers) = family.next_token(net, &hidden)?;
             net.graph.output_f32("logits", &logits, &[Err("batch"), Ok(1), Ok(numbers as i64)]);
             Ok(numbers)
+        }
+        Head::Hidden => {
+            let states = net.graph.node("Identity", &[&hidden], vec![]);
+            let sizes = [Err("batch"), Err("sequence"), Ok(size as i64)];
+            net.graph.output_f32("last_hidden_state", &states, &sizes);
+            Ok(size)
         }
         Head::Several => several(net, &hidden, size, &parts.several),
     }

@@ -34,16 +34,25 @@ pub(super) enum Form {
     Plain,
     /// The numbers, `[columns, rows]`.
     Transposed,
-    /// `round(w / step)` of each row, in int8, turned to `[columns, rows]` if `transposed`; 0 in the columns `without`.
-    Codes { transposed: bool, without: Columns },
-    /// The rows' steps: `max |w| / 127`, the columns `without` left out.
-    Steps { without: Columns },
+    /// `round(w / step)` of each row, in int8, turned to `[columns, rows]` if `transposed`.
+    Codes { transposed: bool, grid: Grid },
+    /// The rows' steps: `max |w| / largest`.
+    Steps(Grid),
     /// These columns: `[columns, rows]`.
     Columns(Columns),
 }
 
 /// Columns of a weight, ascending.
 pub(super) type Columns = Arc<[usize]>;
+
+/// How rows become codes.
+#[derive(Debug, Clone)]
+pub(super) struct Grid {
+    /// The largest code.
+    pub(super) largest: i8,
+    /// Columns that have no say in the step, and whose codes are 0.
+    pub(super) without: Columns,
+}
 
 pub(super) enum Content {
     Bytes(Vec<u8>),
@@ -123,19 +132,19 @@ fn write_form(
                 out.write_all(&bytes).map_err(fail)
             })
         }
-        Form::Steps { without } => weights.stream(tensor, columns, &mut |part| {
+        Form::Steps(grid) => weights.stream(tensor, columns, &mut |part| {
             bytes.clear();
-            bytes.extend(part.chunks_exact(columns).flat_map(|row| step(row, without).to_le_bytes()));
+            bytes.extend(part.chunks_exact(columns).flat_map(|row| step(row, grid).to_le_bytes()));
             out.write_all(&bytes).map_err(fail)
         }),
-        Form::Codes { transposed: false, without } => weights.stream(tensor, columns, &mut |part| {
+        Form::Codes { transposed: false, grid } => weights.stream(tensor, columns, &mut |part| {
             bytes.clear();
-            part.chunks_exact(columns).for_each(|row| code(row, without, &mut bytes));
+            part.chunks_exact(columns).for_each(|row| code(row, grid, &mut bytes));
             out.write_all(&bytes).map_err(fail)
         }),
-        Form::Codes { transposed: true, without } => {
+        Form::Codes { transposed: true, grid } => {
             weights.stream(tensor, columns, &mut |part| {
-                part.chunks_exact(columns).for_each(|row| code(row, without, &mut bytes));
+                part.chunks_exact(columns).for_each(|row| code(row, grid, &mut bytes));
                 Ok(())
             })?;
             write_turned(&bytes, columns, &mut |column| out.write_all(column).map_err(fail))
@@ -180,16 +189,16 @@ fn write_turned<T: Copy + Default>(
 }
 
 /// The step of a row's codes; rows of zeros have a step too.
-fn step(row: &[f32], without: &[usize]) -> f32 {
-    let counted = row.iter().enumerate().filter(|(at, _)| without.binary_search(at).is_err());
+fn step(row: &[f32], grid: &Grid) -> f32 {
+    let counted = row.iter().enumerate().filter(|(at, _)| grid.without.binary_search(at).is_err());
     let largest = counted.fold(0.0, |largest: f32, (_, value)| largest.max(value.abs()));
-    if largest > 0.0 { largest / 127.0 } else { 1.0 }
+    if largest > 0.0 { largest / f32::from(grid.largest) } else { 1.0 }
 }
 
-fn code(row: &[f32], without: &[usize], out: &mut Vec<u8>) {
-    let (start, step) = (out.len(), step(row, without));
-    out.extend(row.iter().map(|value| (value / step).round().clamp(-127.0, 127.0) as i8 as u8));
-    without.iter().for_each(|at| out[start + at] = 0);
+fn code(row: &[f32], grid: &Grid, out: &mut Vec<u8>) {
+    let (start, step, most) = (out.len(), step(row, grid), f32::from(grid.largest));
+    out.extend(row.iter().map(|value| (value / step).round().clamp(-most, most) as i8 as u8));
+    grid.without.iter().for_each(|at| out[start + at] = 0);
 }
 
 #[cfg(test)]
@@ -215,15 +224,17 @@ mod tests {
     #[test]
     fn codes_times_step_are_near_the_weights() {
         let row = [0.5, -1.0, 0.0, 0.249];
-        let codes = |without: &[usize]| {
+        let grid = |largest, without: &[usize]| Grid { largest, without: without.into() };
+        let codes = |largest, without: &[usize]| {
             let mut codes = Vec::new();
-            code(&row, without, &mut codes);
+            code(&row, &grid(largest, without), &mut codes);
             codes.into_iter().map(|code| code as i8).collect::<Vec<_>>()
         };
-        assert_eq!(codes(&[]), [64, -127, 0, 32]);
-        assert_eq!(step(&row, &[]), 1.0 / 127.0);
+        assert_eq!(codes(127, &[]), [64, -127, 0, 32]);
+        assert_eq!(codes(64, &[]), [32, -64, 0, 16]);
+        assert_eq!(step(&row, &grid(127, &[])), 1.0 / 127.0);
         // What is left out has no say in the step.
-        assert_eq!(codes(&[1]), [127, 0, 0, 63]);
-        assert_eq!(step(&[0.0; 3], &[]), 1.0);
+        assert_eq!(codes(127, &[1]), [127, 0, 0, 63]);
+        assert_eq!(step(&[0.0; 3], &grid(127, &[])), 1.0);
     }
 }

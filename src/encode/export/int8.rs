@@ -16,11 +16,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::graph::{GraphBuilder, int, ints};
-use super::initializer::{Columns, Form};
+use super::initializer::{Columns, Form, Grid};
 use super::messages::DataType;
 
 /// The zero of unsigned codes: runtimes are fastest at unsigned rows times signed weights.
 const ZERO: u8 = 128;
+/// The largest code of a weight. Processors without VNNI add two products in 16 bits, which then hold
+/// `2 · 255 · 64 < 2¹⁵`: with larger codes sums would saturate there, and vectors differ between machines.
+const LARGEST: i8 = 64;
 
 /// Which columns stay in f32.
 #[derive(Debug, Default)]
@@ -54,10 +57,10 @@ impl Int8 {
         [inputs, outputs]: [usize; 2],
     ) -> String {
         let rows = self.rows_of(graph, input, inputs);
-        let without = || Arc::clone(&rows.kept);
-        let codes = Form::Codes { transposed: true, without: without() };
+        let grid = || Grid { largest: LARGEST, without: Arc::clone(&rows.kept) };
+        let codes = Form::Codes { transposed: true, grid: grid() };
         let codes = graph.stored_as((weight, format!("{weight}_codes")), codes, inputs, &[inputs, outputs]);
-        let steps = Form::Steps { without: without() };
+        let steps = Form::Steps(grid());
         let steps = graph.stored_as((weight, format!("{weight}_steps")), steps, inputs, &[outputs]);
         let zero = graph.constant(&[], DataType::UInt8, vec![ZERO]);
         let product = graph.node("MatMulInteger", &[&rows.codes, &codes, &zero], vec![]);
@@ -70,7 +73,8 @@ impl Int8 {
             let places = graph.constant_i64(&[count], &places);
             let columns = graph.node("Gather", &[&rows.flat, &places], vec![int("axis", 1)]);
             let name = (weight, format!("{weight}_kept"));
-            let columns_of = graph.stored_as(name, Form::Columns(without()), inputs, &[count, outputs]);
+            let columns_of =
+                graph.stored_as(name, Form::Columns(Arc::clone(&rows.kept)), inputs, &[count, outputs]);
             let product = graph.node("MatMul", &[&columns, &columns_of], vec![]);
             sum = graph.node("Add", &[&sum, &product], vec![]);
         }
@@ -118,9 +122,10 @@ impl Int8 {
 
     /// Rows of a table of codes, scaled back.
     pub(super) fn rows(graph: &mut GraphBuilder, table: &str, ids: &str, [rows, size]: [usize; 2]) -> String {
-        let codes = Form::Codes { transposed: false, without: [].into() };
+        let whole = || Grid { largest: 127, without: [].into() };
+        let codes = Form::Codes { transposed: false, grid: whole() };
         let codes = graph.stored_as((table, format!("{table}_codes")), codes, size, &[rows, size]);
-        let steps = Form::Steps { without: [].into() };
+        let steps = Form::Steps(whole());
         let steps = graph.stored_as((table, format!("{table}_steps")), steps, size, &[rows, 1]);
         let codes = graph.node("Gather", &[&codes, ids], vec![]);
         let codes = graph.cast(&codes, DataType::Float);

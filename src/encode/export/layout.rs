@@ -201,7 +201,9 @@ pub(super) fn write(
     match options.head {
         Head::Dense => write_dense(source, target, shape),
         Head::Tokens => write_tokens(target, options, shape.max_tokens),
-        Head::CrossEncoder | Head::NextToken | Head::Several => write_lengths(target, shape.max_tokens),
+        Head::CrossEncoder | Head::NextToken | Head::Hidden | Head::Several => {
+            write_lengths(target, shape.max_tokens)
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::net::Net;
 use crate::encode::runtime::{self, Feed, FeedSession, FeedValues, Graph};
 use crate::encode::{EncodeError, ModelOptions};
 
-/// Texts are cut to this many tokens.
+/// Longer texts say nothing more.
 const MAX_TOKENS: usize = 128;
 /// Columns that stay in f32, of each layer's input; no more than one in sixteen.
 const KEPT: usize = 8;
@@ -92,7 +92,13 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    pub(super) fn load(onnx: &Path, tokenizer: &Path, engine: &ModelOptions) -> Result<Self, ExportError> {
+    /// Texts are cut to `max_tokens`, and to no more than 128.
+    pub(super) fn load(
+        onnx: &Path,
+        tokenizer: &Path,
+        max_tokens: usize,
+        engine: &ModelOptions,
+    ) -> Result<Self, ExportError> {
         let unread = |source: tokenizers::Error| EncodeError::Tokenizer {
             path: tokenizer.to_owned(),
             message: source.to_string(),
@@ -100,7 +106,8 @@ impl Runner {
         let (session, _) = runtime::load_feeds(Graph::open(onnx)?, engine)?;
         let mut tokenizer = Tokenizer::from_file(tokenizer).map_err(unread)?;
         tokenizer.with_padding(None);
-        let truncation = TruncationParams { max_length: MAX_TOKENS, ..TruncationParams::default() };
+        let truncation =
+            TruncationParams { max_length: max_tokens.min(MAX_TOKENS), ..TruncationParams::default() };
         tokenizer.with_truncation(Some(truncation)).map_err(unread)?;
         Ok(Self { session, tokenizer })
     }

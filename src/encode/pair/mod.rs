@@ -42,6 +42,8 @@ pub use template::PairTemplate;
 pub use window::Windows;
 pub(crate) use window::{overlap, readable};
 
+use super::export::LoadedAs;
+use super::model::prepared;
 use super::text::TextTokenizer;
 use super::{Activation, EncodeError, ModelOptions, RuntimeReport};
 use graph::{PairGraph, Readout};
@@ -119,7 +121,10 @@ impl PairModel {
     /// # Errors
     /// [`EncodeError`] names the file and field that is missing or wrong, and the way out.
     pub fn load(directory: &Path, options: &PairOptions) -> Result<Self, EncodeError> {
-        load::load(directory, options)
+        let ready = prepared(directory, LoadedAs::Judge, &options.model)?;
+        let mut model = load::load(&ready.directory, options)?;
+        model.notes.extend(ready.note);
+        Ok(model)
     }
 
     /// Whether `directory` holds a judge of pairs and no encoder, told by its own files.

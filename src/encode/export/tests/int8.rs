@@ -1,12 +1,10 @@
 //! Models in 8 bits: near those in f32, and the same whatever shares their batch.
 
 use super::*;
+use crate::encode::RuntimeChoice;
 
-fn engine() -> crate::encode::ModelOptions {
-    crate::encode::ModelOptions {
-        runtime: crate::encode::RuntimeChoice::Rten,
-        ..crate::encode::ModelOptions::default()
-    }
+fn engine() -> ModelOptions {
+    ModelOptions { runtime: RuntimeChoice::Rten, ..ModelOptions::default() }
 }
 
 fn options(head: Head) -> ConvertOptions {
@@ -17,6 +15,21 @@ fn options(head: Head) -> ConvertOptions {
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+#[test]
+fn families_in_8_bits_are_near_themselves() {
+    for name in ["roberta", "distilbert", "modernbert", "qwen3", "llama"] {
+        let source = fixtures().join("families").join(name);
+        let target = tempfile::tempdir().unwrap();
+        let made = convert(&source, target.path(), &options(Head::Dense)).unwrap();
+        let parity = made.parity.unwrap();
+        assert!(parity.texts >= 20 && parity.mean_cosine > 0.97, "{name}: {parity:?}");
+        let stored: Value = read_json(&target.path().join("parity.json")).unwrap();
+        assert_eq!(stored["int8"]["texts"], parity.texts);
+        let left: Vec<_> = fs::read_dir(target.path().join("onnx")).unwrap().collect();
+        assert_eq!(left.len(), 1, "nothing of the measuring stays");
+    }
 }
 
 #[test]

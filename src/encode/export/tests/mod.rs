@@ -1,7 +1,10 @@
 //! Exported models against PyTorch's answers (`tests/fixtures/encode/make.py`), and what cannot be exported.
 
 mod families;
+mod first_use;
+mod hostile;
 mod int8;
+mod large;
 mod modules;
 mod refusals;
 mod running;

@@ -39,6 +39,10 @@ pub struct Engine {
     /// Which of several graphs of the model: int8 means model_int8.onnx [default: model.onnx]
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
+    /// Never convert a checkpoint without an ONNX graph; by default that is done when it is first loaded, and kept in
+    /// Lateen's cache
+    #[arg(long)]
+    pub no_convert: bool,
     /// Threads; 0 takes all cores
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
@@ -65,6 +69,7 @@ impl Engine {
             onnxruntime_path: self.onnxruntime.clone(),
             threads: self.threads,
             variant: self.variant.clone(),
+            convert: !self.no_convert,
             ..ModelOptions::default()
         }
     }
@@ -125,4 +130,11 @@ pub fn tell(output: &mut Output, model: &Model) {
         runtime.name,
         runtime.why
     ));
+    for note in model.notes() {
+        // A conversion takes time and room: it is never silent.
+        match note.starts_with("no ONNX graph: made") {
+            true => output.note(format_args!("{}: {note}", model.name())),
+            false => output.detail(format_args!("{}: {note}", model.name())),
+        }
+    }
 }

@@ -5,8 +5,9 @@ use crate::output::Output;
 use crate::size;
 use crate::text::plain;
 use clap::Args;
+use lateen::encode::export::{self, CheckpointSummary, Head};
 use lateen::encode::inspect::{Finding, GraphInspection, Inspection, Role, SideInspection, inspect};
-use lateen::encode::{Model, PairKind, PairModel, PairOptions, RuntimeReport};
+use lateen::encode::{EncodeError, Model, PairKind, PairModel, PairOptions, RuntimeReport};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -44,6 +45,8 @@ struct Body {
     max_query_tokens: Option<u64>,
     max_document_tokens: Option<u64>,
     judge: Option<Judge>,
+    /// What the weights beside it hold, if they are of a family that can be converted.
+    checkpoint: Option<Checkpoint>,
     notes: Vec<String>,
     runtime: Option<&'static str>,
     why: Option<String>,
@@ -82,6 +85,31 @@ struct Judge {
     max_tokens: u64,
 }
 
+#[derive(Serialize)]
+struct Checkpoint {
+    family: &'static str,
+    hidden_size: u64,
+    layers: u64,
+    max_tokens: u64,
+    tensors: u64,
+    parameters: u64,
+    heads: Vec<&'static str>,
+}
+
+impl From<CheckpointSummary> for Checkpoint {
+    fn from(summary: CheckpointSummary) -> Self {
+        Self {
+            family: summary.family,
+            hidden_size: summary.hidden_size as u64,
+            layers: summary.layers as u64,
+            max_tokens: summary.max_tokens as u64,
+            tensors: summary.tensors as u64,
+            parameters: summary.parameters,
+            heads: summary.heads.into_iter().map(Head::name).collect(),
+        }
+    }
+}
+
 type Value = serde_json::Value;
 
 fn files(all: Vec<Finding>) -> Vec<File> {
@@ -115,9 +143,17 @@ impl Inspect {
         let mut is_judge = false;
         if self.model.as_os_str() != BUNDLED {
             self.model = located(&self.model)?;
-            let seen = inspect(&self.model, &self.engine.options())?;
-            is_judge = seen.role == Role::Judge;
-            body.see(seen);
+            // What is no checkpoint, or of no known family, is left out: the model itself is shown all the same.
+            body.checkpoint = export::inspect(&self.model).ok().map(Checkpoint::from);
+            match inspect(&self.model, &self.engine.options()) {
+                Ok(seen) => {
+                    is_judge = seen.role == Role::Judge;
+                    body.see(seen);
+                }
+                // A checkpoint that is nothing else becomes a model when it is loaded.
+                Err(EncodeError::UnknownLayout { .. }) if body.checkpoint.is_some() => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         let loaded = match is_judge {
             true => body.load_judge(&self),
@@ -242,6 +278,15 @@ impl Body {
             graph.external.iter().try_for_each(|file| line("weights", file))?;
             line("inputs", &graph.inputs.join(", "))?;
             line("outputs", &graph.outputs.join(", "))?;
+        }
+        if let Some(Checkpoint { family, hidden_size, layers, tensors, parameters, heads, .. }) =
+            &self.checkpoint
+        {
+            let shape = format!(
+                "{family}: {layers} layers of {hidden_size}, {parameters} numbers in {tensors} tensors"
+            );
+            line("checkpoint", &shape)?;
+            line("heads", &heads.join(", "))?;
         }
         self.variants.iter().try_for_each(|one| line("variant", &format!("{}: {}", one.says, one.file)))?;
         self.refused.iter().try_for_each(|one| line("refused", &format!("{}: {}", one.file, one.says)))?;
