@@ -4,7 +4,12 @@
 //! files ─ data → Batch ─ model → embeddings, scores ─ loss → gradients ─ optim → weights ─ save → model directory
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![forbid(unsafe_code)]
+
 pub mod config;
 pub mod data;
 pub mod feed;
 pub mod log;
+pub mod merge;
+pub mod score;

@@ -40,6 +40,8 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Data(commands::data::Data),
+    Merge(commands::merge::Merge),
+    Score(commands::score::Score),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +56,8 @@ fn main() -> ExitCode {
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let result = match cli.command {
         Command::Data(command) => command.run(&cli.global, &mut out),
+        Command::Merge(command) => command.run(&cli.global, &mut out),
+        Command::Score(command) => command.run(&cli.global, &mut out),
     };
     exit::finish(result, &mut out)
 }

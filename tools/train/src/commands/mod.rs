@@ -4,3 +4,6 @@ pub mod data;
 mod data_check;
 mod data_split;
 mod data_stats;
+pub mod merge;
+pub mod score;
+mod teacher;
