@@ -12,4 +12,5 @@ pub mod data;
 pub mod feed;
 pub mod log;
 pub mod merge;
+pub mod mine;
 pub mod score;

@@ -41,6 +41,7 @@ pub struct Global {
 enum Command {
     Data(commands::data::Data),
     Merge(commands::merge::Merge),
+    Mine(commands::mine::Mine),
     Score(commands::score::Score),
 }
 
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Data(command) => command.run(&cli.global, &mut out),
         Command::Merge(command) => command.run(&cli.global, &mut out),
+        Command::Mine(command) => command.run(&cli.global, &mut out),
         Command::Score(command) => command.run(&cli.global, &mut out),
     };
     exit::finish(result, &mut out)

@@ -5,5 +5,6 @@ mod data_check;
 mod data_split;
 mod data_stats;
 pub mod merge;
+pub mod mine;
 pub mod score;
 mod teacher;
