@@ -226,6 +226,7 @@ impl System {
             dense_storage,
             store_documents: false,
             seed: 42,
+            ..IndexSettings::default()
         };
         let model = ModelIdentity {
             name: "vectors".to_owned(),

@@ -126,6 +126,7 @@ fn settings(data: &Encoded, token_storage: TokenStorage) -> IndexSettings {
         dense_storage: DenseStorage::None,
         store_documents: false,
         seed: 42,
+        ..IndexSettings::default()
     }
 }
 

@@ -100,6 +100,7 @@ fn create(path: &Path, dim: usize, storage: TokenStorage) -> anyhow::Result<Inde
         dense_storage: DenseStorage::None,
         store_documents: false,
         seed: 42,
+        ..IndexSettings::default()
     };
     Ok(Index::create(path, &settings, &ModelIdentity::default())?)
 }

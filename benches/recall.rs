@@ -107,6 +107,7 @@ fn build(data: &Encoded, token_storage: TokenStorage) -> anyhow::Result<Index> {
         dense_storage: DenseStorage::None,
         store_documents: false,
         seed: 42,
+        ..IndexSettings::default()
     };
     let directory = Arc::new(MemoryDirectory::new());
     let index = Index::create_in(directory, &settings, &ModelIdentity::default(), IndexOptions::default())?;

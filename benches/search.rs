@@ -250,6 +250,7 @@ impl Built {
             dense_storage: DenseStorage::None,
             store_documents: true,
             seed: 42,
+            ..IndexSettings::default()
         };
         let identity = ModelIdentity {
             name: data.model.clone(),

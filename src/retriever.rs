@@ -13,6 +13,7 @@ mod answer;
 mod create;
 mod error;
 mod explain;
+mod hybrid;
 mod places;
 mod search;
 mod tune;
@@ -26,6 +27,7 @@ pub use answer::{Answer, AnswerReport, Found, TokenMatch};
 pub use create::{CreateOptions, ModelSource};
 pub use error::{Error, ErrorKind};
 pub use explain::{Explanation, Standing, TokenMap};
+pub use hybrid::{HYBRID_DEPTH, SearchBy};
 pub use tune::TuneWatch;
 pub use write::{AddReport, Flow, Progress, RetrieverWriter, WriteOptions};
 

@@ -80,3 +80,51 @@ fn lexical_cmrc2018_is_found_by_words_too() {
     let ndcg = ndcg_at_10(&collection, "dev", Analyzer::Jieba);
     assert!(ndcg > 0.93, "{ndcg}");
 }
+
+#[test]
+fn lexical_words_of_an_index_rank_as_known() {
+    use lateen::format::{IndexSettings, ModelIdentity, StoredDocument, Words};
+    use lateen::index::{Index, IndexOptions, MemoryDirectory, NewDocument, WriterOptions};
+    use lateen::lexical::TermCounter;
+    use lateen::search::{SearchOptions, search_words};
+
+    let Some(collection) = collection("scifact") else { return };
+    let settings = IndexSettings {
+        dense_dim: 1,
+        dense_storage: lateen::format::DenseStorage::I8,
+        store_documents: true,
+        words: Words::English,
+        ..IndexSettings::default()
+    };
+    let directory = std::sync::Arc::new(MemoryDirectory::new());
+    let index =
+        Index::create_in(directory, &settings, &ModelIdentity::default(), IndexOptions::default()).unwrap();
+    let mut writer = index.writer(WriterOptions::default()).unwrap();
+    for document in Source::open(&collection.corpus, ReadOptions::default()).unwrap() {
+        let document = document.unwrap();
+        let content_hash = document.content_hash();
+        let stored =
+            Some(StoredDocument { title: document.title, text: document.text, ..StoredDocument::default() });
+        writer
+            .add(NewDocument { id: document.id, tokens: None, dense: Some(vec![1.0]), stored, content_hash })
+            .unwrap();
+    }
+    writer.commit().unwrap();
+    let (snapshot, qrels) = (index.snapshot(), collection.qrels("test").unwrap());
+    let mut counter = TermCounter::new(Analyzer::English);
+    let mut run = Run::new();
+    for query in Queries::open(&collection.queries, ReadOptions::default()).unwrap() {
+        let query = query.unwrap();
+        if qrels.judgements(&query.id).len() > 0 {
+            let outcome =
+                search_words(&snapshot, &counter.count(&query.text), &SearchOptions::top(100)).unwrap();
+            let hits = outcome
+                .hits
+                .iter()
+                .map(|hit| (snapshot.external_id(hit.doc).unwrap().to_owned(), hit.score.get()));
+            run.insert_ranked(&query.id, hits.collect::<Vec<_>>()).unwrap();
+        }
+    }
+    let ndcg = evaluate(&run, &qrels, &Metric::USUAL).mean("ndcg@10".parse().unwrap()).unwrap();
+    assert!((ndcg - 0.677).abs() <= 0.01, "{ndcg}");
+}

@@ -200,6 +200,17 @@ fn sections() -> Vec<Case> {
         ),
         section("2³² ids", S::ExternalIds, record(&[(WIDE, 4), (4, 1), (0, 3), (64, 8)], 128)),
         section("ids of 2⁶⁰ bytes", S::ExternalIds, record(&[(1, 4), (8, 1), (0, 3), (HUGE, 8)], 192)),
+        section(
+            "2³² documents with terms",
+            S::Terms,
+            record(&[(WIDE, 4), (1, 4), (0, 24), (4, 1), (4, 1)], 192),
+        ),
+        section("2³² terms", S::Terms, record(&[(1, 4), (WIDE, 4), (0, 24), (4, 1), (4, 1)], 192)),
+        section(
+            "terms of 2⁶⁰ bytes",
+            S::Terms,
+            record(&[(1, 4), (1, 4), (1, 8), (HUGE, 8), (HUGE, 8), (8, 1), (8, 1)], 256),
+        ),
         section("2³² blocks of texts", S::StoredFields, foot(&[(WIDE, 4), (WIDE, 4), (64, 8)])),
         section("texts of 2⁶⁰ bytes", S::StoredFields, foot(&[(1, 4), (1, 4), (HUGE, 8)])),
         section("a text of 4 GiB in 16 bytes", S::StoredFields, block(WIDE, &frame)),

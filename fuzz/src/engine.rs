@@ -169,6 +169,7 @@ fn make_index(token_storage: TokenStorage, dense_storage: DenseStorage) -> Files
         dense_storage,
         store_documents: true,
         seed: 7,
+        ..IndexSettings::default()
     };
     let directory = MemoryDirectory::new();
     let (shared, model) = (Arc::new(directory.clone()), ModelIdentity::default());

@@ -7,7 +7,7 @@
 use lateen_index_format::{
     AlignedBytes, CentroidIdsView, CodeWidth, CodecView, CodesView, ContentHashesView, DenseVectorsView,
     ExternalIdsView, FormatError, GraphLinksView, HEAD_LEN, InvertedListsView, MAGIC, Manifest, MetaRecord,
-    ScalesView, SectionKind, SegmentLayout, StoredFieldsView, TokenOffsetsView, Tombstones,
+    ScalesView, SectionKind, SegmentLayout, StoredFieldsView, TermsView, TokenOffsetsView, Tombstones,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -94,6 +94,7 @@ pub fn read_section(kind: SectionKind, bytes: &[u8]) -> Result<(), FormatError> 
         SectionKind::ExternalIds => read_external_ids(bytes),
         SectionKind::ContentHashes => ContentHashesView::new(bytes)?.get(u32::MAX).map(drop),
         SectionKind::StoredFields => read_stored_fields(bytes),
+        SectionKind::Terms => read_terms(bytes),
         _ => Ok(()),
     }
 }
@@ -198,6 +199,20 @@ fn read_inverted_lists(bytes: &[u8]) -> Result<(), FormatError> {
             assert!(document < view.documents() && last < Some(document), "not ascending or no document");
             last = Some(document);
         }
+    }
+    view.check()
+}
+
+fn read_terms(bytes: &[u8]) -> Result<(), FormatError> {
+    let view = TermsView::new(bytes)?;
+    for term in 0..view.terms() {
+        let mut last = None;
+        for (document, count) in view.postings(term).into_iter().flatten() {
+            assert!(document < view.documents() && last < Some(document), "not ascending or no document");
+            assert!(count > 0, "a document has a term no time");
+            last = Some(document);
+        }
+        let _ = view.term(term).map(|text| view.find(text));
     }
     view.check()
 }

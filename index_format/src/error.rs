@@ -168,6 +168,14 @@ pub enum FormatError {
         /// The length of its id in bytes.
         length: usize,
     },
+    /// Terms are 1 to 512 bytes of UTF-8 in ascending order: whoever wrote this one wrote it wrongly.
+    #[error("term {term} has {length} bytes and is none, or stands in the wrong place")]
+    BadTerm {
+        /// The place of the term in the order.
+        term: u32,
+        /// Its length in bytes.
+        length: usize,
+    },
     /// Two documents of one segment have the same id: keep one.
     #[error("documents {first} and {second} have the same id")]
     DuplicateId {

@@ -107,6 +107,17 @@ record!(inverted_lists, "Inverted lists head", 64, {
     _RESERVED "reserved" 17 47;
 });
 
+record!(terms, "Terms head", 64, {
+    DOCUMENTS "documents" 0 4;
+    TERMS "terms" 4 4;
+    TOTAL_LENGTH "total_length" 8 8;
+    TEXT_LENGTH "text_length" 16 8;
+    PAYLOAD_LENGTH "payload_length" 24 8;
+    TEXT_OFFSET_WIDTH "text_offset_width" 32 1;
+    PAYLOAD_OFFSET_WIDTH "payload_offset_width" 33 1;
+    _RESERVED "reserved" 34 30;
+});
+
 record!(matrix, "Matrix head", 64, {
     ROWS "rows" 0 8;
     DIM "dim" 8 4;
@@ -171,5 +182,6 @@ pub const RECORDS: &[RecordLayout] = &[
     stored_block::LAYOUT,
     stored_foot::LAYOUT,
     stored_document::LAYOUT,
+    terms::LAYOUT,
     tombstones::LAYOUT,
 ];

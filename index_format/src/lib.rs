@@ -38,7 +38,7 @@ pub use meta_record::MetaRecord;
 pub use metadata::MAX_METADATA_LEN;
 pub use sections::*;
 pub use segment::{Flags, MAX_SECTIONS, SectionEntry, SectionKind, SegmentLayout, SegmentWriter};
-pub use settings::{DenseStorage, IndexSettings, MAX_DIM, ModelIdentity, TokenStorage};
+pub use settings::{DenseStorage, IndexSettings, MAX_DIM, ModelIdentity, TokenStorage, Words};
 pub use tombstones::Tombstones;
 pub use tuning::{Knob, MAX_KNOBS, MAX_TARGETS, QuerySource, TunedTarget, Tuning, WHOLE};
 

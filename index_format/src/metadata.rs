@@ -13,7 +13,7 @@ use bincode::{BorrowDecode, Decode, Encode};
 use crate::error::FormatError;
 use crate::manifest::{Manifest, SegmentRecord, TombstoneRecord};
 use crate::meta_record::MetaRecord;
-use crate::settings::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage};
+use crate::settings::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage, Words};
 use crate::tuning::{Knob, QuerySource, TunedTarget, Tuning};
 
 /// The longest metadata record in bytes.
@@ -30,6 +30,7 @@ struct SettingsWire {
     dense_storage: u8,
     store_documents: bool,
     seed: u64,
+    words: u8,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -327,6 +328,7 @@ impl From<&IndexSettings> for SettingsWire {
             dense_storage: settings.dense_storage.code(),
             store_documents: settings.store_documents,
             seed: settings.seed,
+            words: settings.words.code(),
         }
     }
 }
@@ -342,6 +344,7 @@ impl TryFrom<SettingsWire> for IndexSettings {
             dense_storage: DenseStorage::from_code(wire.dense_storage)?,
             store_documents: wire.store_documents,
             seed: wire.seed,
+            words: Words::from_code(wire.words)?,
         })
     }
 }

@@ -119,6 +119,50 @@ impl DenseStorage {
     }
 }
 
+/// How titles and texts become the terms of section [`Terms`](crate::SectionKind::Terms).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Words {
+    /// Not at all.
+    #[default]
+    None,
+    /// Words in lower case, without Lucene's English stop words, stemmed by Snowball's English stemmer.
+    English,
+    /// Pairs of neighbouring Chinese, Japanese and Korean characters; other words in lower case.
+    CjkBigrams,
+    /// Chinese words as jieba cuts them; other words in lower case.
+    Jieba,
+}
+
+impl Words {
+    const ALL: [Self; 4] = [Self::None, Self::English, Self::CjkBigrams, Self::Jieba];
+
+    /// The number in metadata records.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::English => 1,
+            Self::CjkBigrams => 2,
+            Self::Jieba => 3,
+        }
+    }
+
+    /// A name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::English => "english",
+            Self::CjkBigrams => "cjk",
+            Self::Jieba => "jieba",
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Result<Self, FormatError> {
+        find("how words are kept", code, Self::ALL.into_iter().find(|words| words.code() == code))
+    }
+}
+
 fn find<T>(what: &'static str, code: u8, known: Option<T>) -> Result<T, FormatError> {
     known.ok_or(FormatError::Inconsistent { what, expected: 0, found: code.into() })
 }
@@ -138,6 +182,8 @@ pub struct IndexSettings {
     pub store_documents: bool,
     /// Seed of everything random in a build.
     pub seed: u64,
+    /// Which words of titles and texts are kept for BM25; [`Words::None`] if documents are not stored.
+    pub words: Words,
 }
 
 impl IndexSettings {
@@ -145,7 +191,7 @@ impl IndexSettings {
     ///
     /// # Errors
     /// [`FormatError::TooLarge`] if a dimension is above [`MAX_DIM`], [`FormatError::Inconsistent`] if vectors
-    /// have a dimension and no storage or the other way round.
+    /// have a dimension and no storage or the other way round, or words are to be kept and documents are not.
     pub fn check(&self) -> Result<(), FormatError> {
         let tokens = (self.token_dim, self.token_storage != TokenStorage::None, "whether tokens are stored");
         let dense =
@@ -159,6 +205,10 @@ impl IndexSettings {
                 let (expected, found) = ((dim > 0).into(), stored.into());
                 return Err(FormatError::Inconsistent { what, expected, found });
             }
+        }
+        if self.words != Words::None && !self.store_documents {
+            let what = "whether words are kept of documents that are not stored";
+            return Err(FormatError::Inconsistent { what, expected: 0, found: self.words.code().into() });
         }
         Ok(())
     }

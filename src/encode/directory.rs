@@ -85,19 +85,27 @@ impl ModelDirectory {
         self.json(name, "a configuration").map(Some)
     }
 
-    /// The pickled weights in this directory, if any.
+    /// The names in a folder of this directory (`""` is the directory itself), sorted; none if it is not there.
+    pub(super) fn names(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten();
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
+    /// The pickled weights in this directory.
+    pub(super) fn pickles(&self) -> Vec<PathBuf> {
+        let is_pickle = |name: &String| {
+            let extension = Path::new(name).extension().and_then(|e| e.to_str()).unwrap_or_default();
+            matches!(extension, "bin" | "pt" | "pth" | "pkl" | "pickle" | "ckpt")
+        };
+        self.names("").into_iter().filter(is_pickle).map(|name| self.path(&name)).collect()
+    }
+
+    /// The first pickled weights in this directory, if any.
     pub(super) fn pickle(&self) -> Option<PathBuf> {
-        let entries = std::fs::read_dir(&self.root).ok()?;
-        let mut found: Vec<PathBuf> = entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| {
-                let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-                matches!(extension, "bin" | "pt" | "pth" | "pkl" | "pickle" | "ckpt")
-            })
-            .collect();
-        found.sort();
-        found.into_iter().next()
+        self.pickles().into_iter().next()
     }
 }
 

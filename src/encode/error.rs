@@ -66,6 +66,16 @@ pub enum EncodeError {
         /// The refused file.
         path: PathBuf,
     },
+    /// A head of the model is a pickle, which can run code and is never read. Convert it with the command in the message.
+    #[error(
+        "{} is a pickle, which can run code and is never read; convert it with: python -c \"import torch, \
+         safetensors.torch as s; s.save_file(torch.load('{}', weights_only=True), '{}')\"",
+        path.display(), path.display(), path.with_extension("safetensors").display()
+    )]
+    PickledHead {
+        /// The refused file.
+        path: PathBuf,
+    },
     /// Convert the weights to a graph with `lateen model convert`.
     #[error(
         "{} has weights but no ONNX graph (looked for {looked_for:?}); make one with `lateen model convert`",
@@ -76,6 +86,31 @@ pub enum EncodeError {
         directory: PathBuf,
         /// The file names looked for, in order.
         looked_for: Vec<String>,
+    },
+    /// Ask for one of the variants that are there ([`ModelOptions::variant`](super::ModelOptions::variant),
+    /// `--variant`): they differ in precision, so none is taken unasked.
+    #[error(
+        "{} has no graph {}; it has the variants {}: choose one with --variant", directory.display(),
+        variant.as_deref().unwrap_or("model.onnx"), found.join(", ")
+    )]
+    NoVariant {
+        /// The model directory.
+        directory: PathBuf,
+        /// The variant that was asked for, if one was.
+        variant: Option<String>,
+        /// Those there are.
+        found: Vec<String>,
+    },
+    /// Fetch the model with `lateen model pull`, or with any other program that fills the hub's cache.
+    #[error(
+        "the model {model} is not in the cache of the hub: {} is missing; fetch it with `lateen model pull` (feature `hub`)",
+        looked_for.display()
+    )]
+    NotInHubCache {
+        /// Its name.
+        model: String,
+        /// The file or directory that was looked for.
+        looked_for: PathBuf,
     },
     /// Name a directory that holds a model.
     #[error(
@@ -267,6 +302,10 @@ pub enum EncodeError {
     /// The model gave a NaN or an infinity for a sound text: its weights are damaged.
     #[error("the model gave no sound vectors: {0}")]
     Matrix(#[from] MatrixError),
+    /// A service did not answer, or not as it should.
+    #[cfg(feature = "remote")]
+    #[error(transparent)]
+    Remote(#[from] super::remote::RemoteError),
     /// Fetch the wheel again; nothing was installed.
     #[error("{} is not a known ONNX Runtime wheel: sha256 {found}, known: {known}", path.display())]
     UnknownWheel {
@@ -285,6 +324,40 @@ pub enum EncodeError {
         /// Why.
         message: String,
     },
+}
+
+impl EncodeError {
+    /// The file or directory that the error is about, where it is about one.
+    #[must_use]
+    pub fn path(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::MissingFile { path, .. }
+            | Self::Unreadable { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::Json { path, .. }
+            | Self::Field { path, .. }
+            | Self::Pickle { path }
+            | Self::PickledHead { path }
+            | Self::Weights { path, .. }
+            | Self::MissingTensor { path, .. }
+            | Self::TensorLayout { path, .. }
+            | Self::NotFinite { path, .. }
+            | Self::Tokenizer { path, .. }
+            | Self::Graph { path, .. }
+            | Self::ExternalData { path, .. }
+            | Self::GraphInterface { path, .. }
+            | Self::Unwritable { path, .. }
+            | Self::UnknownWheel { path, .. } => Some(path),
+            Self::NoGraph { directory, .. }
+            | Self::NoVariant { directory, .. }
+            | Self::UnknownLayout { directory }
+            | Self::VocabularyMismatch { directory, .. }
+            | Self::NoTemplate { directory, .. }
+            | Self::NoLayer { directory, .. } => Some(directory),
+            Self::NotInHubCache { looked_for, .. } => Some(looked_for),
+            _ => None,
+        }
+    }
 }
 
 /// The places where a library was looked for, and what was found.

@@ -17,17 +17,20 @@
 //! | Stanford ColBERT | `artifact.metadata`, or architecture `HF_ColBERT` | a vector per token |
 //! | PyLate | its keys in `config_sentence_transformers.json` | a vector per token |
 //! | sentence-transformers | `modules.json` | one vector, or one per token with `MultiVectorMask` |
+//! | bge-m3, RAG-Retrieval ColBERT | `colbert_linear.safetensors`, `sparse_linear.safetensors`, or such outputs | several kinds at once |
 //! | next-plaid | `onnx_config.json` | a vector per token |
 //! | plain | `model.onnx` | one vector: the tokens' mean |
 //!
-//! All but the first two need a graph, `model.onnx` or `onnx/model.onnx`, whose inputs are `input_ids` and any of
-//! `attention_mask` and `token_type_ids`, and whose outputs are one of
+//! All but the first two need a graph, `model.onnx` or `onnx/model.onnx` (or another that [`ModelOptions::variant`] names),
+//! whose inputs are `input_ids` and any of `attention_mask`, `token_type_ids`, `position_ids` and `past_key_values.…` (which
+//! get no tokens), and whose outputs are one of
 //!
 //! | output | content |
 //! |---|---|
 //! | `sentence_embedding` | `[batch, dim]`, pooled, projected, and scaled if the model scales |
 //! | `normalized_token_embeddings`, `token_embeddings` | `[batch, tokens, dim]`; projected in late-interaction models |
 //! | `last_hidden_state` | `[batch, tokens, hidden]` |
+//! | `dense_vecs`, `sparse_vecs`, `colbert_vecs` | a dense vector, weights of tokens, vectors of all tokens but the first |
 //! | `logits` | `[batch, labels]`, of cross-encoders |
 //!
 //! Dense layers beside the graph are applied here unless the graph's columns show that it contains them.
@@ -41,8 +44,8 @@
 //! * Model files are untrusted: sizes and shapes are checked, pickles never read, external weights must lie beside the
 //!   graph, numbers must be finite. What is not checked is how long a graph computes.
 //! * One session serves all threads. Which runtime it is, and why, is told by [`Model::runtime`].
-//! * Only [`RuntimeSearch::from_environment`] and [`runtime::cache_directory`] read environment variables here; rten
-//!   reads its own `RTEN_TIMING` at every run.
+//! * Only [`RuntimeSearch::from_environment`], [`runtime::cache_directory`] and [`hub::HubCache::from_environment`] read
+//!   environment variables here; rten reads its own `RTEN_TIMING` at every run.
 //!
 //! # Literature
 //!
@@ -51,6 +54,7 @@
 //! arXiv:1908.10084 (pooling).
 
 mod activation;
+pub mod arrays;
 mod batch;
 #[cfg(feature = "bundled-model")]
 mod bundled;
@@ -62,7 +66,16 @@ pub mod export;
 mod fingerprint;
 #[cfg(test)]
 mod hostile_tests;
+#[cfg(all(test, any(feature = "hub", feature = "remote")))]
+pub(crate) mod http_stub;
+pub mod hub;
+mod inputs;
+pub mod inspect;
+mod layer;
 mod layout;
+#[cfg(test)]
+mod layout_tests;
+mod m3;
 mod model;
 mod model2vec;
 #[cfg(test)]
@@ -72,7 +85,11 @@ mod output;
 mod pair;
 mod pooling;
 mod projection;
+pub mod quantise;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod runtime;
+mod several;
 mod side;
 mod special;
 #[cfg(test)]
@@ -90,6 +107,7 @@ mod weights;
 
 pub use activation::Activation;
 pub use error::{Attempt, Attempts, EncodeError};
+pub use m3::{SparseVector, TextVectors};
 pub use model::{Model, ModelKind};
 pub use options::{ModelOptions, RuntimeChoice};
 pub use pair::{

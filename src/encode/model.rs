@@ -3,8 +3,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::directory::ModelDirectory;
-use super::layout::{self, Layout};
+use super::layout::{self, Head, Layout};
+use super::m3::{self, M3, Wanted};
 use super::model2vec::Model2Vec;
+use super::runtime::Graph;
 use super::side::Side;
 use super::static_tokens::StaticTokens;
 use super::statistics::Counters;
@@ -23,6 +25,8 @@ pub enum ModelKind {
     Dense,
     /// A vector per token from a transformer.
     LateInteraction,
+    /// Several of a dense vector, weights of tokens and vectors of tokens, from one pass of a transformer.
+    Several,
 }
 
 impl ModelKind {
@@ -34,14 +38,18 @@ impl ModelKind {
             Self::StaticDense => "a static dense model",
             Self::Dense => "a dense model",
             Self::LateInteraction => "a late-interaction model",
+            Self::Several => "a model of several kinds of vectors",
         }
     }
 }
 
-enum Encoder {
+pub(super) enum Encoder {
     StaticTokens(StaticTokens),
     StaticDense(Model2Vec),
     Transformer(Box<Transformer>),
+    M3(Box<M3>),
+    #[cfg(feature = "remote")]
+    Remote(Box<super::remote::RemoteEncoder>, String, [u8; 16]),
 }
 
 /// An encoder of any kind: text in, vectors out.
@@ -59,9 +67,9 @@ enum Encoder {
 /// # Ok::<(), lateen::encode::EncodeError>(())
 /// ```
 pub struct Model {
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
     runtime: RuntimeReport,
-    counters: Counters,
+    pub(super) counters: Counters,
     location: Option<PathBuf>,
 }
 
@@ -98,12 +106,39 @@ impl Model {
                 (Encoder::StaticDense(Model2Vec::load(&directory, options)?), RuntimeReport::native())
             }
             other => {
-                let recipe = layout::recipe(other, &directory, options)?;
-                let (model, runtime) = Transformer::load(&directory, recipe, options)?;
-                (Encoder::Transformer(Box::new(model)), runtime)
+                let mut recipe = layout::recipe(other, &directory, options)?;
+                let graph = Graph::open(&recipe.graph)?;
+                let pooled = matches!(recipe.head, Head::Pooled { .. });
+                if pooled && (m3::has_heads(&directory) || m3::gives_several(&graph.outputs)) {
+                    let (model, runtime) = M3::load(&directory, recipe, graph, options)?;
+                    (Encoder::M3(Box::new(model)), runtime)
+                } else {
+                    recipe.notes.extend(m3::unread(&directory));
+                    let (model, runtime) = Transformer::load(&directory, recipe, graph, options)?;
+                    (Encoder::Transformer(Box::new(model)), runtime)
+                }
             }
         };
         Ok(Self { encoder, runtime, counters: Counters::default(), location })
+    }
+
+    /// A model that answers over HTTP.
+    ///
+    /// Its fingerprint is made of endpoint, model name, dimensions and prompts.
+    #[cfg(feature = "remote")]
+    #[must_use]
+    pub fn remote(encoder: super::remote::RemoteEncoder) -> Self {
+        let options = encoder.options();
+        let mut fingerprint = super::fingerprint::Fingerprint::new("remote");
+        for part in [&options.endpoint, &options.model, &options.query_prompt, &options.document_prompt] {
+            fingerprint.add("part", part.as_bytes());
+        }
+        fingerprint.add_numbers("dim", &[encoder.dim() as u64]);
+        let name = if options.model.is_empty() { options.endpoint.clone() } else { options.model.clone() };
+        let why = format!("{} was named by the caller", options.endpoint);
+        let runtime = RuntimeReport { name: "remote", version: String::new(), why, library: None };
+        let encoder = Encoder::Remote(Box::new(encoder), name, fingerprint.finish());
+        Self { encoder, runtime, counters: Counters::default(), location: None }
     }
 
     fn new(encoder: Encoder) -> Self {
@@ -122,8 +157,12 @@ impl Model {
         match &self.encoder {
             Encoder::StaticTokens(_) => ModelKind::StaticTokens,
             Encoder::StaticDense(_) => ModelKind::StaticDense,
+            #[cfg(feature = "remote")]
+            Encoder::Remote(..) => ModelKind::Dense,
             Encoder::Transformer(model) if model.gives_tokens() => ModelKind::LateInteraction,
             Encoder::Transformer(_) => ModelKind::Dense,
+            Encoder::M3(model) if model.dense_dim().is_none() => ModelKind::LateInteraction,
+            Encoder::M3(_) => ModelKind::Several,
         }
     }
 
@@ -134,6 +173,9 @@ impl Model {
             Encoder::StaticTokens(model) => &model.name,
             Encoder::StaticDense(model) => &model.name,
             Encoder::Transformer(model) => &model.name,
+            Encoder::M3(model) => &model.name,
+            #[cfg(feature = "remote")]
+            Encoder::Remote(_, name, _) => name,
         }
     }
 
@@ -147,6 +189,9 @@ impl Model {
             Encoder::StaticTokens(model) => model.fingerprint,
             Encoder::StaticDense(model) => model.fingerprint,
             Encoder::Transformer(model) => model.fingerprint,
+            Encoder::M3(model) => model.fingerprint,
+            #[cfg(feature = "remote")]
+            Encoder::Remote(_, _, fingerprint) => *fingerprint,
         }
     }
 
@@ -157,6 +202,11 @@ impl Model {
             Encoder::StaticTokens(model) => model.description(),
             Encoder::StaticDense(model) => model.description(),
             Encoder::Transformer(model) => model.description(),
+            Encoder::M3(model) => model.description(),
+            #[cfg(feature = "remote")]
+            Encoder::Remote(model, name, _) => {
+                format!("{name}: dense, dim {}, at {}", model.dim(), model.options().endpoint)
+            }
         }
     }
 
@@ -171,6 +221,7 @@ impl Model {
     pub fn notes(&self) -> &[String] {
         match &self.encoder {
             Encoder::Transformer(model) => &model.notes,
+            Encoder::M3(model) => &model.notes,
             _ => &[],
         }
     }
@@ -188,6 +239,9 @@ impl Model {
             Encoder::StaticTokens(model) => Some(model.dim()),
             Encoder::StaticDense(_) => None,
             Encoder::Transformer(model) => model.gives_tokens().then(|| model.dim()),
+            Encoder::M3(model) => model.token_dim(),
+            #[cfg(feature = "remote")]
+            Encoder::Remote(..) => None,
         }
     }
 
@@ -198,6 +252,9 @@ impl Model {
             Encoder::StaticTokens(model) => Some(model.dim()),
             Encoder::StaticDense(model) => Some(model.dim()),
             Encoder::Transformer(model) => (!model.gives_tokens()).then(|| model.dim()),
+            Encoder::M3(model) => model.dense_dim(),
+            #[cfg(feature = "remote")]
+            Encoder::Remote(model, ..) => Some(model.dim()),
         }
     }
 
@@ -208,6 +265,10 @@ impl Model {
             Encoder::StaticTokens(model) => model.limits(),
             Encoder::StaticDense(model) => model.limits(),
             Encoder::Transformer(model) => model.limits(),
+            Encoder::M3(model) => model.limits(),
+            // The service does not say.
+            #[cfg(feature = "remote")]
+            Encoder::Remote(..) => (layout::MAX_TOKENS, layout::MAX_TOKENS),
         }
     }
 
@@ -220,6 +281,9 @@ impl Model {
             Encoder::StaticTokens(model) => model.query(text)?,
             Encoder::Transformer(model) if model.gives_tokens() => {
                 model.tokens(&[text], Side::Query)?.remove(0)
+            }
+            Encoder::M3(model) if model.token_dim().is_some() => {
+                m3::tokens(model.encode(&[text], Side::Query, Wanted::TOKENS)?).remove(0)
             }
             _ => return Err(self.unsupported("token vectors")),
         };
@@ -237,6 +301,9 @@ impl Model {
                 texts.par_iter().map(|text| model.document(text)).collect::<Result<_, _>>()?
             }
             Encoder::Transformer(model) if model.gives_tokens() => model.tokens(texts, Side::Document)?,
+            Encoder::M3(model) if model.token_dim().is_some() => {
+                m3::tokens(model.encode(texts, Side::Document, Wanted::TOKENS)?)
+            }
             _ => return Err(self.unsupported("token vectors")),
         };
         for (tokens, truncated) in &all {
@@ -262,7 +329,7 @@ impl Model {
         self.dense(texts, false)
     }
 
-    fn dense(&self, texts: &[&str], query: bool) -> Result<Vec<Vec<f32>>, EncodeError> {
+    pub(super) fn dense(&self, texts: &[&str], query: bool) -> Result<Vec<Vec<f32>>, EncodeError> {
         let side = if query { Side::Query } else { Side::Document };
         let all: Vec<(Vec<f32>, bool)> = match &self.encoder {
             Encoder::StaticTokens(model) => {
@@ -272,7 +339,16 @@ impl Model {
                 texts.par_iter().map(|text| model.dense(text, query)).collect::<Result<_, _>>()?
             }
             Encoder::Transformer(model) if !model.gives_tokens() => model.dense(texts, side)?,
-            Encoder::Transformer(_) => return Err(self.unsupported("one vector a text")),
+            Encoder::M3(model) if model.dense_dim().is_some() => {
+                let all = model.encode(texts, side, Wanted::DENSE)?.into_iter();
+                all.map(|(vectors, cut)| (vectors.dense.unwrap_or_default(), cut)).collect()
+            }
+            #[cfg(feature = "remote")]
+            Encoder::Remote(model, ..) => {
+                let all = model.encode(texts, query)?.into_iter();
+                all.map(|vector| (vector, false)).collect()
+            }
+            _ => return Err(self.unsupported("one vector a text")),
         };
         for (_, truncated) in &all {
             self.counters.add(1, *truncated);
@@ -288,6 +364,7 @@ impl Model {
         match &self.encoder {
             Encoder::StaticTokens(model) => Ok(model.document_tokens(text)?.spans),
             Encoder::Transformer(model) if model.gives_tokens() => model.spans(text, Side::Document),
+            Encoder::M3(model) if model.token_dim().is_some() => model.spans(text, Side::Document),
             _ => Err(self.unsupported("token spans")),
         }
     }
@@ -300,6 +377,7 @@ impl Model {
         match &self.encoder {
             Encoder::StaticTokens(model) => Ok(model.query_tokens(text)?.spans),
             Encoder::Transformer(model) if model.gives_tokens() => model.spans(text, Side::Query),
+            Encoder::M3(model) if model.token_dim().is_some() => model.spans(text, Side::Query),
             _ => Err(self.unsupported("token spans")),
         }
     }

@@ -69,7 +69,12 @@ impl SideMaker<'_> {
         }
         let prompt_tokens = match prompt.is_empty() {
             true => 0,
-            false => tokenizer.tokens("", &prompt, max_tokens, true)?.ids.len().saturating_sub(1),
+            false => {
+                let tokens = tokenizer.tokens("", &prompt, max_tokens, true)?;
+                // The mark at the end comes after the text, not after the prompt.
+                let ends_with_mark = tokens.spans.last() == Some(&(0, 0));
+                tokens.ids.len() - usize::from(ends_with_mark)
+            }
         };
         Ok(SideRules { prompt, prompt_tokens, prefix, max_tokens, expansion })
     }

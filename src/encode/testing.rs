@@ -29,6 +29,27 @@ pub(super) fn copy(path: &str) -> Option<tempfile::TempDir> {
     Some(to)
 }
 
+/// A copy of a directory that a test may change.
+pub(super) fn copy_all(from: &Path) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    copy_into(from, to.path());
+    to
+}
+
+/// Copies what is in `from`, and below it, into `to`.
+pub(super) fn copy_into(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_into(&entry.path(), &target);
+        } else {
+            fs::write(target, fs::read(entry.path()).unwrap()).unwrap();
+        }
+    }
+}
+
 /// Writes `text` to `name` below `directory`.
 pub(super) fn write(directory: &Path, name: &str, text: impl AsRef<[u8]>) {
     let path = directory.join(name);

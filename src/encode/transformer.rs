@@ -5,11 +5,12 @@ use rayon::prelude::*;
 use super::batch::{GraphText, buckets, pad};
 use super::directory::{self, ModelDirectory, TOKENIZER_LIMIT};
 use super::fingerprint::Fingerprint;
+use super::inputs::{KeptShape, TextGraph};
+use super::layer::Layer;
 use super::layout::{Head, Recipe};
 use super::output::Output;
 use super::pooling::Pooling;
-use super::projection::Projection;
-use super::runtime::{self, Graph, RuntimeReport, Session};
+use super::runtime::{self, Graph, RuntimeReport};
 use super::side::{Side, SideMaker, SideRules};
 use super::special::Special;
 use super::text::TextTokenizer;
@@ -23,19 +24,30 @@ const DYNAMIC: &str =
 /// What becomes of the graph's output.
 enum Form {
     Pooled { modes: Vec<Pooling>, skip_prompt: bool },
-    Tokens { skip: HashSet<u32> },
+    Tokens { skip: HashSet<u32>, in_queries: bool, in_documents: bool },
 }
 
 impl Form {
+    /// How many vectors of a token's width a row is put together from.
+    fn parts(&self) -> usize {
+        match self {
+            Self::Pooled { modes, .. } => modes.len(),
+            Self::Tokens { .. } => 1,
+        }
+    }
+
     fn add_to(&self, fingerprint: &mut Fingerprint) {
         match self {
             Self::Pooled { modes, skip_prompt } => {
                 fingerprint.add("pooling", format!("{modes:?} {skip_prompt}").as_bytes());
             }
-            Self::Tokens { skip } => {
+            Self::Tokens { skip, in_queries, in_documents } => {
                 let mut skip: Vec<u64> = skip.iter().map(|&id| u64::from(id)).collect();
                 skip.sort_unstable();
                 fingerprint.add_numbers("skip", &skip);
+                if *in_queries || !in_documents {
+                    fingerprint.add_numbers("skip in", &[u64::from(*in_queries), u64::from(*in_documents)]);
+                }
             }
         }
     }
@@ -47,12 +59,12 @@ pub(super) struct Transformer {
     pub(super) fingerprint: [u8; 16],
     pub(super) notes: Vec<String>,
     tokenizer: TextTokenizer,
-    session: Box<dyn Session>,
+    graph: TextGraph,
     output: Output,
     query: SideRules,
     document: SideRules,
     form: Form,
-    projections: Vec<Projection>,
+    layers: Vec<Layer>,
     normalize: bool,
     padding: u32,
     batch_tokens: usize,
@@ -75,6 +87,7 @@ impl Transformer {
     pub(super) fn load(
         directory: &ModelDirectory,
         recipe: Recipe,
+        graph: Graph,
         options: &ModelOptions,
     ) -> Result<(Self, RuntimeReport), EncodeError> {
         let tokenizer_path = recipe.transformer.path("tokenizer.json");
@@ -86,26 +99,26 @@ impl Transformer {
         let query = maker.rules(Side::Query, &mut notes)?;
         let document = maker.rules(Side::Document, &mut notes)?;
         let form = form(&recipe.head, &tokenizer, &mut notes);
-        let graph = Graph::open(&recipe.graph)?;
         if graph.has_dynamic_quantisation {
             notes.push(DYNAMIC.to_owned());
         }
         let fingerprint = fingerprint(&graph, &bytes, &recipe, [&query, &document], &form)?;
         let graph_path = graph.path.clone();
         let (session, report) = runtime::load(graph, options)?;
-        let output = Output::choose(&graph_path, session.outputs(), matches!(form, Form::Tokens { .. }))?;
+        let graph = TextGraph::new(&graph_path, session, &KeptShape::read(&recipe.transformer)?)?;
+        let output = Output::choose(&graph_path, graph.outputs(), matches!(form, Form::Tokens { .. }))?;
         let mut this = Self {
             name: directory.name(),
             fingerprint,
             notes,
             padding: special.padding(&tokenizer),
             tokenizer,
-            session,
+            graph,
             output,
             query,
             document,
             form,
-            projections: recipe.projections,
+            layers: recipe.layers,
             normalize: recipe.normalize,
             batch_tokens: options.batch_tokens.max(1),
             dim: 0,
@@ -119,13 +132,14 @@ impl Transformer {
     fn probe(&mut self) -> Result<(), EncodeError> {
         let text = self.prepare("a", Side::Document)?;
         let batch = pad(std::slice::from_ref(&text.text), &[0], self.padding);
-        let tensor = self.session.run(&batch, self.output.index)?;
+        let tensor = self.graph.run(&batch, &[self.output.index])?.swap_remove(0);
         let mut dim = self.output.dim(&tensor, &batch)?;
-        if let (Form::Pooled { modes, .. }, false) = (&self.form, self.output.pooled) {
-            dim *= modes.len();
+        if !self.output.pooled {
+            dim *= self.form.parts();
         }
-        if let (Some(first), Some(last)) = (self.projections.first(), self.projections.last()) {
-            let (inputs, outputs) = (first.inputs, last.outputs);
+        let mut widths = self.layers.iter().filter_map(Layer::widths);
+        if let Some((inputs, first)) = widths.next() {
+            let outputs = widths.last().map_or(first, |(_, outputs)| outputs);
             let contained = match dim {
                 _ if dim != inputs && dim != outputs => {
                     let expected =
@@ -136,7 +150,7 @@ impl Transformer {
                 _ => dim == outputs,
             };
             if contained {
-                self.projections.clear();
+                self.layers.clear();
             } else {
                 dim = outputs;
             }
@@ -186,7 +200,9 @@ impl Transformer {
             tokens.spans.insert(at, (0, 0));
         }
         let mut keep = match &self.form {
-            Form::Tokens { skip } if side == Side::Document => {
+            Form::Tokens { skip, in_queries, in_documents }
+                if (side == Side::Document && *in_documents) || (side == Side::Query && *in_queries) =>
+            {
                 tokens.ids.iter().map(|id| !skip.contains(id)).collect()
             }
             Form::Pooled { skip_prompt: true, .. } => {
@@ -217,7 +233,7 @@ impl Transformer {
         let mut all: Vec<Vec<f32>> = vec![Vec::new(); texts.len()];
         for positions in buckets(&lengths, self.batch_tokens) {
             let batch = pad(&graph_texts, &positions, self.padding);
-            let tensor = self.session.run(&batch, self.output.index)?;
+            let tensor = self.graph.run(&batch, &[self.output.index])?.swap_remove(0);
             let width = self.output.dim(&tensor, &batch)?;
             let row_len = tensor.values.len() / batch.rows;
             for (values, &at) in tensor.values.chunks_exact(row_len.max(1)).zip(&positions) {
@@ -243,13 +259,16 @@ impl Transformer {
                 Form::Tokens { .. } => kept,
                 Form::Pooled { modes, .. } => {
                     let mut out = Vec::with_capacity(width * modes.len());
-                    modes.iter().for_each(|mode| mode.pool(&kept, width, &mut out));
+                    let skipped = keep.iter().take_while(|keep| !**keep).count();
+                    modes.iter().for_each(|mode| mode.pool(&kept, width, skipped, &mut out));
                     out
                 }
             }
         };
-        for projection in &self.projections {
-            rows = projection.apply(&rows);
+        let mut width = if self.output.pooled { values.len() } else { width * self.form.parts() };
+        for layer in &self.layers {
+            rows = layer.apply(rows, width);
+            width = layer.widths().map_or(width, |(_, outputs)| outputs);
         }
         if self.normalize || self.gives_tokens() {
             rows.chunks_exact_mut(self.dim).for_each(|row| {
@@ -324,7 +343,7 @@ fn form(head: &Head, tokenizer: &TextTokenizer, notes: &mut Vec<String>) -> Form
                 }
                 notes.push(note);
             }
-            Form::Tokens { skip }
+            Form::Tokens { skip, in_queries: rules.skip_in_queries, in_documents: rules.skip_in_documents }
         }
     }
 }
@@ -337,13 +356,10 @@ fn fingerprint(
     form: &Form,
 ) -> Result<[u8; 16], EncodeError> {
     let mut fingerprint = Fingerprint::new("onnx");
-    fingerprint.add("graph", &graph.bytes);
-    for path in &graph.external {
-        fingerprint.add("external", &directory::read(path, "external weights", directory::WEIGHTS_LIMIT)?);
-    }
+    graph.add_to(&mut fingerprint)?;
     fingerprint.add("tokenizer", tokenizer);
     fingerprint.add_numbers("recipe", &[u64::from(recipe.lowercase), u64::from(recipe.normalize)]);
-    recipe.projection_bytes.iter().for_each(|bytes| fingerprint.add("projection", bytes));
+    recipe.layer_bytes.iter().for_each(|bytes| fingerprint.add("projection", bytes));
     for rules in sides {
         fingerprint.add("prompt", rules.prompt.as_bytes());
         let (length, attend, token) = match &rules.expansion {

@@ -6,7 +6,7 @@ use half::f16;
 use safetensors::{Dtype, SafeTensors};
 
 use super::EncodeError;
-use super::directory::{self, WEIGHTS_LIMIT};
+use super::directory::{self, ModelDirectory, WEIGHTS_LIMIT};
 
 /// Headers longer than this are refused before they are parsed.
 const HEADER_LIMIT: u64 = 16 << 20;
@@ -32,6 +32,17 @@ impl Weights {
     pub(super) fn open(path: &Path) -> Result<Self, EncodeError> {
         let bytes = directory::read(path, "the weights (safetensors)", WEIGHTS_LIMIT)?;
         Self::new(path, Cow::Owned(bytes))
+    }
+
+    /// The weights of a module: `model.safetensors`, and never a pickle.
+    pub(super) fn of_module(directory: &ModelDirectory) -> Result<Self, EncodeError> {
+        let path = directory.path("model.safetensors");
+        if !path.exists()
+            && let Some(path) = directory.pickle()
+        {
+            return Err(EncodeError::Pickle { path });
+        }
+        Self::open(&path)
     }
 
     pub(super) fn new(path: &Path, bytes: Cow<'static, [u8]>) -> Result<Self, EncodeError> {

@@ -9,6 +9,7 @@ use super::content::{Coded, Content, Dense, Stored, Tokens};
 use super::directory::Directory;
 use super::graph::build_graph;
 use super::publish::Publication;
+use super::words::words;
 use super::{CancelToken, IndexError, SegmentReader, WriterOptions, file_name};
 use crate::ann::invert;
 use crate::format::{
@@ -149,7 +150,8 @@ impl<'a> Builder<'a> {
         };
         self.section(SectionKind::Codec, Flags::REQUIRED, |out| write_codec(out, &view))?;
         self.codes(coded, view.centroid_count())?;
-        let lists = invert(&coded.centroids, &self.content.ends, codec.centroid_count())?;
+        let listed = coded.lists.as_ref().unwrap_or(&coded.centroids);
+        let lists = invert(listed, &self.content.ends, codec.centroid_count())?;
         let documents = self.content.documents();
         self.section(SectionKind::InvertedLists, Flags::REQUIRED, |out| {
             write_inverted_lists(out, documents, (0..lists.len()).map(|centroid| lists.list(centroid)))
@@ -220,7 +222,17 @@ impl<'a> Builder<'a> {
                 fields.finish().map(drop)
             }),
         };
-        unreadable.map_or(result, Err)
+        unreadable.map_or(result, Err)?;
+        self.words()
+    }
+
+    fn words(&mut self) -> Result<(), IndexError> {
+        let SegmentOptions { settings, cancel, .. } = self.options;
+        match words(self.content, settings, cancel)? {
+            None => Ok(()),
+            // Without it everything but a search for words works.
+            Some(terms) => self.section(SectionKind::Terms, Flags::OPTIONAL, |out| terms.write(out)),
+        }
     }
 }
 

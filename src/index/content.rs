@@ -39,7 +39,10 @@ pub(super) enum Tokens<'a> {
 /// Residual codes with what turns them back.
 pub(super) struct Coded<'a> {
     pub(super) codec: ResidualCodec,
+    /// The centroid that each token is coded with.
     pub(super) centroids: Vec<u32>,
+    /// The centroid in whose list each token is; `None`: that of its codes.
+    pub(super) lists: Option<Vec<u32>>,
     pub(super) scales: Vec<u8>,
     pub(super) codes: Vec<Cow<'a, [u8]>>,
 }
@@ -153,6 +156,14 @@ pub(super) const RESIDUAL: &str = "residual";
 /// The note of how much farther rows that came later were from the codec's centroids, relative to training.
 pub(super) const DRIFT: &str = "drift";
 
+/// The note that tokens are in the lists of the centroids nearest to them, not of those they are coded with.
+pub(super) const LISTS: (&str, &str) = ("lists", "nearest");
+
+/// Whether [`LISTS`] was noted.
+pub(super) fn lists_nearest(reader: &SegmentReader) -> bool {
+    reader.meta().build.iter().any(|(name, value)| (name.as_str(), value.as_str()) == LISTS)
+}
+
 /// A number among the notes of a build.
 pub(super) fn note(reader: &SegmentReader, name: &str) -> Option<f64> {
     let (_, value) = reader.meta().build.iter().find(|(found, _)| found == name)?;
@@ -162,7 +173,7 @@ pub(super) fn note(reader: &SegmentReader, name: &str) -> Option<f64> {
 impl<'a> Coded<'a> {
     pub(super) fn of_memory(codec: ResidualCodec, codes: TokenCodes) -> Self {
         let TokenCodes { codes, scales, centroids } = codes;
-        Self { codec, centroids, scales, codes: vec![Cow::Owned(codes)] }
+        Self { codec, centroids, lists: None, scales, codes: vec![Cow::Owned(codes)] }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::ann::AnnError;
 use crate::format::FormatError;
+use crate::lexical::LexicalError;
 use crate::quant::QuantError;
 use crate::types::DocId;
 
@@ -56,6 +57,12 @@ pub enum IndexError {
     /// The record of what was measured about searching contradicts itself: leave it out, or measure again.
     #[error("the tuning record: {0}")]
     Tuning(#[source] FormatError),
+    /// The index keeps words in a way that this build of Lateen cannot: use one that can.
+    #[error(transparent)]
+    Words(#[from] LexicalError),
+    /// The words of the documents do not fit into one segment: commit more often, or merge less.
+    #[error("the words of the documents: {0}")]
+    Terms(#[source] FormatError),
     /// An earlier sync failed, so it is unknown what reached the disk. Drop this writer and open another.
     #[error("the writer is unusable: an earlier sync of {} failed", path.display())]
     Poisoned {

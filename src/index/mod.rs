@@ -45,6 +45,7 @@ mod snapshot;
 mod stats;
 mod verify;
 mod whole_document;
+mod words;
 mod writer;
 
 #[cfg(test)]
@@ -64,7 +65,7 @@ pub use pooling::pool_document;
 pub use repair::{RepairReport, RepairedSegment, repair, repair_in};
 pub use segment::{
     DenseReader, DenseRows, GraphReader, GraphWalk, ListsReader, RawReader, RawRows, ResidualReader,
-    SegmentReader,
+    SegmentReader, TermsReader,
 };
 pub use snapshot::{Segment, Snapshot};
 pub use stats::{IndexStats, SectionStats, SegmentStats};

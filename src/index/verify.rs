@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use roaring::RoaringBitmap;
 
+use super::content::lists_nearest;
 use super::directory::{Directory, FileDirectory, ReadMode};
 use super::snapshot::{newest_generation, read_manifest, read_tombstones};
-use super::{IndexError, SegmentReader, file_name};
+use super::{IndexError, ListsReader, ResidualReader, SegmentReader, file_name};
 use crate::format::{
     ContentHashesView, ExternalIdsView, FileName, FormatError, GraphLinksView, IndexSettings,
-    InvertedListsView, Manifest, SectionKind, SegmentRecord, StoredFieldsView, TokenOffsetsView,
+    InvertedListsView, Manifest, SectionKind, SegmentRecord, StoredFieldsView, TermsView, TokenOffsetsView,
 };
 
 /// How much is read.
@@ -19,7 +20,7 @@ pub enum VerifyLevel {
     /// The manifest, and of each segment its head, its directory and its metadata; the tombstones.
     Quick,
     /// Every byte: all checksums, all offsets, ids in order and without repeats, within segments and between
-    /// them, lists equal to what the codes say, links, compressed blocks.
+    /// them, lists that agree with the codes, links, compressed blocks.
     #[default]
     Full,
 }
@@ -75,6 +76,16 @@ pub enum Problem {
     ListDiffers {
         /// The first such centroid.
         centroid: u32,
+    },
+    /// A document with tokens is in no list, one without in some, or one in more lists than it has tokens.
+    #[error("document {document} is in {lists} lists and has {tokens} tokens")]
+    ListsOfDocument {
+        /// The first such document, by its number in the segment.
+        document: u32,
+        /// How many lists name it.
+        lists: u32,
+        /// How many tokens it has.
+        tokens: u32,
     },
     /// A token's number is NaN or infinite.
     #[error("token {token} is not finite")]
@@ -238,6 +249,7 @@ fn check_section(kind: SectionKind, bytes: &[u8]) -> Result<(), FormatError> {
         SectionKind::ExternalIds => ExternalIdsView::new(bytes)?.check(),
         SectionKind::ContentHashes => ContentHashesView::new(bytes).map(drop),
         SectionKind::StoredFields => StoredFieldsView::new(bytes)?.check(),
+        SectionKind::Terms => TermsView::new(bytes)?.check(),
         _ => Ok(()),
     }
 }
@@ -251,6 +263,7 @@ const CROSS_CHECKS: &[(SectionKind, CrossCheck)] = &[
     (SectionKind::DenseVectors, |reader| reader.dense().map(drop).map_err(file_problem)),
     (SectionKind::GraphLinks, |reader| reader.graph().map(drop).map_err(file_problem)),
     (SectionKind::ContentHashes, |reader| reader.content_hash(0).map(drop).map_err(file_problem)),
+    (SectionKind::Terms, |reader| reader.terms().map(drop).map_err(file_problem)),
     (SectionKind::StoredFields, |reader| reader.stored(0).map(drop).map_err(file_problem)),
 ];
 
@@ -261,7 +274,7 @@ fn file_problem(error: IndexError) -> Problem {
     }
 }
 
-/// Each list names exactly the documents that have a token at its centroid.
+/// Each list names exactly the documents that have a token at its centroid, unless lists go by the nearest one.
 fn check_lists(reader: &SegmentReader) -> Result<(), Problem> {
     let (Some(residual), Some(lists)) =
         (reader.residual().map_err(file_problem)?, reader.lists().map_err(file_problem)?)
@@ -271,6 +284,9 @@ fn check_lists(reader: &SegmentReader) -> Result<(), Problem> {
     let centroids = residual.codec().centroid_count();
     if lists.centroids() != centroids {
         return Err(Problem::ListDiffers { centroid: centroids.min(lists.centroids()) });
+    }
+    if lists_nearest(reader) {
+        return check_nearest(reader, residual, lists);
     }
     // A sum per list that depends on which documents it has, in their order: the lists need no second copy.
     let mut expected = vec![0_u64; centroids as usize];
@@ -289,6 +305,27 @@ fn check_lists(reader: &SegmentReader) -> Result<(), Problem> {
         lists.for_each(centroid, |document| found = mix(found, document)).map_err(file_problem)?;
         if found != expected {
             return Err(Problem::ListDiffers { centroid });
+        }
+    }
+    Ok(())
+}
+
+/// Lists by the nearest centroid need not be those of the codes; still a document is in at least one and at most as many as it has
+/// tokens.
+fn check_nearest(
+    reader: &SegmentReader,
+    residual: ResidualReader<'_>,
+    lists: ListsReader<'_>,
+) -> Result<(), Problem> {
+    let mut listed = vec![0_u32; reader.documents() as usize];
+    for centroid in 0..lists.centroids() {
+        // A reader hands over only documents that there are.
+        lists.for_each(centroid, |document| listed[document as usize] += 1).map_err(file_problem)?;
+    }
+    for (document, lists) in (0..).zip(listed) {
+        let tokens = residual.rows(document..document + 1).map_err(file_problem)?.len() as u32;
+        if lists > tokens || (lists == 0) != (tokens == 0) {
+            return Err(Problem::ListsOfDocument { document, lists, tokens });
         }
     }
     Ok(())

@@ -1,9 +1,12 @@
 //! From text to terms.
 
+use lateen_index_format::Words;
 use tantivy::tokenizer::{
     Language, LowerCaser, RemoveLongFilter, SimpleTokenizer, Stemmer, StopWordFilter, TextAnalyzer, Token,
     TokenStream, Tokenizer,
 };
+
+use super::LexicalError;
 
 /// Longer terms, in bytes, are dropped: they are encoded data, not words.
 const MAX_TERM: usize = 256;
@@ -24,6 +27,22 @@ pub enum Analyzer {
 }
 
 impl Analyzer {
+    /// The analyser of an index's settings; `None` if it keeps no words.
+    ///
+    /// # Errors
+    /// [`LexicalError::NotBuilt`] if this build does not have it.
+    pub fn of(words: Words) -> Result<Option<Self>, LexicalError> {
+        match words {
+            Words::None => Ok(None),
+            Words::English => Ok(Some(Self::English)),
+            Words::CjkBigrams => Ok(Some(Self::CjkBigrams)),
+            #[cfg(feature = "jieba")]
+            Words::Jieba => Ok(Some(Self::Jieba)),
+            #[cfg(not(feature = "jieba"))]
+            Words::Jieba => Err(LexicalError::NotBuilt { words: words.name() }),
+        }
+    }
+
     pub(super) fn tantivy(self) -> TextAnalyzer {
         match self {
             Self::English => {

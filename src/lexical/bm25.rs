@@ -27,6 +27,12 @@ pub enum LexicalError {
         /// The largest number.
         limit: u32,
     },
+    /// The words are cut by a dictionary that this build does not have: build with the feature of that name.
+    #[error("words are cut by {words}, which this build of Lateen does not have")]
+    NotBuilt {
+        /// The name of the dictionary and of the feature.
+        words: &'static str,
+    },
     /// tantivy failed; in memory that is not to be expected.
     #[error("the term index failed: {0}")]
     Tantivy(#[from] TantivyError),

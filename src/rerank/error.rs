@@ -30,6 +30,12 @@ pub enum RerankError {
         /// External id of the document.
         id: String,
     },
+    /// Give weights of 0 or more, not all of them 0.
+    #[error("weights {weights:?} are of no use: they must be finite, not below 0, and not all 0")]
+    Weights {
+        /// What was given.
+        weights: super::Weights,
+    },
     /// A judge of one's own failed; its error says why.
     #[error("judge {judge} failed: {source}")]
     Failed {

@@ -40,39 +40,6 @@ impl LateInteraction {
     pub fn model(&self) -> &Model {
         &self.model
     }
-
-    /// The bytes of each window of a document. A window begins at the token with which the one before it ends, less
-    /// the overlap.
-    fn ranges(&self, document: &str, plan: Windows) -> Result<Vec<Range<usize>>, RerankError> {
-        let text = readable(document);
-        if plan != Windows::All {
-            return Ok(std::iter::once(0..text.len()).collect());
-        }
-        let (mut all, mut start) = (Vec::new(), 0);
-        let end = text.trim_end().len();
-        loop {
-            let mut spans = self.model.document_spans(&text[start..])?;
-            spans.retain(|span| span.1 > 0);
-            let seen = spans.iter().map(|span| span.1 as usize).max().unwrap_or(0) + start;
-            let next =
-                spans.get(spans.len() - overlap(spans.len()).min(spans.len())).map(|span| span.0 as usize);
-            match next {
-                Some(next) if seen < end && next > 0 => {
-                    all.push(start..seen);
-                    start = text.floor_char_boundary(start + next);
-                }
-                // Nothing is shared where a window is too small for it.
-                None if seen < end && seen > start => {
-                    all.push(start..seen);
-                    start = text.floor_char_boundary(seen);
-                }
-                _ => {
-                    all.push(start..text.len());
-                    return Ok(all);
-                }
-            }
-        }
-    }
 }
 
 impl Judge for LateInteraction {
@@ -95,8 +62,10 @@ impl Judge for LateInteraction {
         let query = query.matrix.view();
         let length: f32 = query.iter().map(|row| row.iter().map(|x| x * x).sum::<f32>().sqrt()).sum();
         let packed = QueryF32::pack(Isa::detect(), query);
-        let ranges: Vec<Vec<Range<usize>>> =
-            documents.par_iter().map(|document| self.ranges(document, plan)).collect::<Result<_, _>>()?;
+        let ranges: Vec<Vec<Range<usize>>> = documents
+            .par_iter()
+            .map(|document| ranges(&self.model, document, plan))
+            .collect::<Result<_, _>>()?;
         let texts: Vec<&str> = ranges
             .iter()
             .zip(documents)
@@ -110,12 +79,11 @@ impl Judge for LateInteraction {
                 let rows = tokens.matrix.view();
                 let known = rows.rows() > 0 && length > 0.0;
                 let score = if known { packed.maxsim(rows.as_slice()) / length } else { NOTHING };
-                let seen = tokens.spans.iter().map(|span| span.1 as usize).max();
-                let bytes = range.start..seen.map_or(range.end, |seen| range.start + seen);
+                let bytes = seen(range, &tokens.spans);
                 scores.windows.push(WindowScore { bytes, score });
             }
-            let seen = scores.windows.last().map_or(0, |window| window.bytes.end);
-            scores.cut = seen < document.trim_end().len();
+            let end = scores.windows.last().map_or(0, |window| window.bytes.end);
+            scores.cut = end < document.trim_end().len();
             all.push(scores);
         }
         Ok(all)
@@ -124,4 +92,42 @@ impl Judge for LateInteraction {
     fn activation(&self) -> Activation {
         Activation::Cosine
     }
+}
+
+/// The bytes of each window of a document. A window begins at the token with which the one before it ends, less
+/// the overlap.
+pub(super) fn ranges(model: &Model, document: &str, plan: Windows) -> Result<Vec<Range<usize>>, RerankError> {
+    let text = readable(document);
+    if plan != Windows::All {
+        return Ok(std::iter::once(0..text.len()).collect());
+    }
+    let (mut all, mut start) = (Vec::new(), 0);
+    let end = text.trim_end().len();
+    loop {
+        let mut spans = model.document_spans(&text[start..])?;
+        spans.retain(|span| span.1 > 0);
+        let seen = spans.iter().map(|span| span.1 as usize).max().unwrap_or(0) + start;
+        let next = spans.get(spans.len() - overlap(spans.len()).min(spans.len())).map(|span| span.0 as usize);
+        match next {
+            Some(next) if seen < end && next > 0 => {
+                all.push(start..seen);
+                start = text.floor_char_boundary(start + next);
+            }
+            // Nothing is shared where a window is too small for it.
+            None if seen < end && seen > start => {
+                all.push(start..seen);
+                start = text.floor_char_boundary(seen);
+            }
+            _ => {
+                all.push(start..text.len());
+                return Ok(all);
+            }
+        }
+    }
+}
+
+/// The bytes of a window that were read: up to its last token.
+pub(super) fn seen(range: Range<usize>, spans: &[(u32, u32)]) -> Range<usize> {
+    let last = spans.iter().map(|span| span.1 as usize).max();
+    range.start..last.map_or(range.end, |last| range.start + last)
 }

@@ -9,15 +9,18 @@
 //! ```
 //!
 //! [`Reranker::load`] runs cross-encoders (Nogueira & Cho, "Passage Re-ranking with BERT", arXiv:1901.04085), decoders
-//! that are asked a question (Nogueira et al., arXiv:2003.06713) and late-interaction models ([`LateInteraction`]). Any
-//! other judge is one trait away.
+//! that are asked a question (Nogueira et al., arXiv:2003.06713) and late-interaction models ([`LateInteraction`]);
+//! [`Combined`] adds what a model of several kinds of vectors says by each. Any other judge is one trait away.
 
 mod calibration;
+mod combined;
 mod document;
 mod error;
 mod judge;
 mod late_interaction;
 mod options;
+#[cfg(feature = "remote")]
+mod remote;
 mod reranker;
 #[cfg(test)]
 mod tests;
@@ -26,9 +29,12 @@ pub use crate::encode::Calibration;
 pub use calibration::{
     CalibrationError, Fit, Labelled, Threshold, Thresholds, expected_calibration_error, fit, labelled,
 };
+pub use combined::{Combined, Weights};
 pub use document::{Document, Ranked, RerankReport, Reranked};
 pub use error::RerankError;
 pub use judge::Judge;
 pub use late_interaction::LateInteraction;
 pub use options::{LongDocuments, RerankOptions, Scale};
+#[cfg(feature = "remote")]
+pub use remote::RemoteJudge;
 pub use reranker::{JudgeKind, Reranker, RerankerOptions};

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::RerankError;
+use super::combined::{Combined, Weights};
 use super::document::{Document, Ranked, RerankReport, Reranked};
 use super::judge::{Judge, check_count};
 use super::late_interaction::LateInteraction;
@@ -22,6 +23,8 @@ pub enum JudgeKind {
     Pair,
     /// Token vectors of each, compared.
     LateInteraction,
+    /// All kinds of vectors that a model gives, compared and weighted.
+    Combined,
 }
 
 /// How a reranker is loaded.
@@ -31,6 +34,8 @@ pub struct RerankerOptions {
     pub pair: PairOptions,
     /// The kind, where the directory's own files are not to decide.
     pub kind: Option<JudgeKind>,
+    /// How much each kind of vectors counts for [`JudgeKind::Combined`].
+    pub weights: Weights,
 }
 
 /// Reorders documents by how well they fit a query. It may move or leave out a document, never add one.
@@ -73,10 +78,11 @@ impl Reranker {
             Some(kind) => kind == JudgeKind::Pair,
             None => PairModel::recognises(directory)?,
         };
-        let judge: Box<dyn Judge> = if pair {
-            Box::new(PairModel::load(directory, &options.pair)?)
-        } else {
-            Box::new(LateInteraction::new(Model::load(directory, &options.pair.model)?)?)
+        let model = || Model::load(directory, &options.pair.model);
+        let judge: Box<dyn Judge> = match options.kind {
+            _ if pair => Box::new(PairModel::load(directory, &options.pair)?),
+            Some(JudgeKind::Combined) => Box::new(Combined::new(model()?, options.weights)?),
+            _ => Box::new(LateInteraction::new(model()?)?),
         };
         Ok(Self { judge, calibration: JudgeSettings::load(directory)?.calibration })
     }

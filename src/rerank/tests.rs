@@ -33,7 +33,7 @@ fn data(path: &str) -> Option<PathBuf> {
 
 fn options() -> RerankerOptions {
     let model = ModelOptions { runtime: RuntimeChoice::Rten, ..ModelOptions::default() };
-    RerankerOptions { pair: PairOptions { model, ..PairOptions::default() }, kind: None }
+    RerankerOptions { pair: PairOptions { model, ..PairOptions::default() }, ..RerankerOptions::default() }
 }
 
 fn cross_encoder() -> Option<Reranker> {
@@ -167,7 +167,9 @@ fn the_best_slice_of_a_long_document_is_told() {
     assert!(cut.cut && first.cut && !best.cut);
     let passage = best.passage.clone().unwrap();
     assert!(passage.len() < text.len(), "{passage:?}");
-    assert!(best.score >= first.score && best.score >= mean.score, "{best:?} {first:?} {mean:?}");
+    // Runtimes round by the shape of a batch.
+    let [least, first, mean] = [&best, &first, &mean].map(|ranked| ranked.score.unwrap());
+    assert!(least >= first - 1e-5 && least >= mean - 1e-5, "{least} {first} {mean}");
     // What the best slice scores alone is what the document scored.
     let pair = [("panda", &text[passage])];
     let alone = reranker.compute_score(&pair, Scale::Raw).unwrap()[0];

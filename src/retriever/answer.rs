@@ -43,6 +43,9 @@ pub struct Found {
     /// For each query token the document token closest to it; empty for dense vectors and where the
     /// index keeps no texts.
     pub matches: Vec<TokenMatch>,
+    /// Bytes of title, a space and text that are words of the query, for searches by words; empty for others and where the index keeps
+    /// no texts.
+    pub words: Vec<(u32, u32)>,
 }
 
 /// A query token and the document token that answers it.

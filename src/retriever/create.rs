@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lateen_index_format::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage};
+use lateen_index_format::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage, Words};
 
 use super::Error;
 use crate::encode::{Model, ModelOptions};
@@ -17,13 +17,16 @@ pub struct CreateOptions {
     pub dense_storage: Option<DenseStorage>,
     /// Whether titles, texts and metadata are kept, for showing hits and matching words. Default true.
     pub store_documents: bool,
+    /// How titles and texts are cut into words, for BM25 and hybrid search; takes about two bytes for each different word of a
+    /// document. Default English where documents are stored.
+    pub words: Option<Words>,
     /// Seed of everything that is random in building. Default 42.
     pub seed: u64,
 }
 
 impl Default for CreateOptions {
     fn default() -> Self {
-        Self { token_storage: None, dense_storage: None, store_documents: true, seed: 42 }
+        Self { token_storage: None, dense_storage: None, store_documents: true, words: None, seed: 42 }
     }
 }
 
@@ -70,6 +73,7 @@ pub(super) fn settings(model: &Model, options: &CreateOptions) -> Result<IndexSe
         dense_storage,
         store_documents: options.store_documents,
         seed: options.seed,
+        words: options.words.unwrap_or(if options.store_documents { Words::English } else { Words::None }),
     })
 }
 

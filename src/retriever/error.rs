@@ -5,7 +5,7 @@ use crate::encode::EncodeError;
 use crate::encode::cache::{CacheError, CachedModelError};
 use crate::index::IndexError;
 use crate::rerank::RerankError;
-use crate::search::SearchError;
+use crate::search::{FusionError, SearchError};
 
 /// What a [`Retriever`](super::Retriever) can refuse.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,9 @@ pub enum Error {
     /// The search was not possible.
     #[error(transparent)]
     Search(#[from] SearchError),
+    /// The two rankings of a hybrid search could not be fused.
+    #[error(transparent)]
+    Fusion(#[from] FusionError),
     /// The hits could not be reranked.
     #[error(transparent)]
     Rerank(#[from] RerankError),

@@ -48,6 +48,7 @@ fn index(storage: DenseStorage, vectors: &[Vec<f32>]) -> (Arc<MemoryDirectory>, 
         dense_storage: storage,
         store_documents: false,
         seed: 7,
+        ..IndexSettings::default()
     };
     let directory = Arc::new(MemoryDirectory::new());
     let shared: Arc<dyn Directory> = Arc::clone(&directory) as _;

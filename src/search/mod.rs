@@ -39,6 +39,7 @@ mod fuse;
 mod graph;
 mod options;
 mod plan;
+mod predicate;
 mod recall;
 mod report;
 mod rescore;
@@ -48,6 +49,7 @@ mod tokens;
 mod top;
 mod trace;
 mod tune;
+mod words;
 
 pub use advise::{Advice, AdviseOptions, Variant, advise, recommend};
 pub use dense::search_dense;
@@ -58,6 +60,7 @@ pub use filter::{Condition, Filter};
 pub use fuse::{Fusion, FusionError, Ranking, fuse};
 pub use options::{PlanChoice, SearchOptions};
 pub use plan::Plan;
+pub use predicate::{Comparison, Field, Predicate, PredicateError, Test, matching};
 pub use recall::{EffortSource, Evidence, Recall};
 pub use report::{SearchOutcome, SearchReport, StageReport};
 pub use tokens::{search_tokens, search_tokens_batch};
@@ -66,6 +69,7 @@ pub use tune::{
     ExactAnswers, FEWEST_DOCUMENTS, MeasuredRecall, PseudoQueries, StoredTokens, TuneOptions, TuneProgress,
     TuningState, measure_recall, tune,
 };
+pub use words::search_words;
 
 #[cfg(test)]
 mod dense_tests;

@@ -23,6 +23,10 @@ pub enum Plan {
     DenseExact,
     /// A graph was followed from neighbour to neighbour.
     DenseGraph,
+    /// The documents that have a word of the query were scored by BM25.
+    Words,
+    /// Two searches, for vectors and for words, whose rankings were fused.
+    Hybrid,
 }
 
 impl Plan {
@@ -37,6 +41,8 @@ impl Plan {
             Self::TwoStage => "two-stage",
             Self::DenseExact => "dense-exact",
             Self::DenseGraph => "dense-graph",
+            Self::Words => "words",
+            Self::Hybrid => "hybrid",
         }
     }
 }

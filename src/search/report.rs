@@ -78,6 +78,18 @@ impl SearchReport {
         self.stages.iter().map(|stage| stage.nanos).sum()
     }
 
+    /// Takes over the stages of another search of the same query, under a plan of both.
+    pub(crate) fn join(&mut self, plan: Plan, why: String, other: Self) {
+        (self.plan, self.why) = (plan, why);
+        self.stages.extend(other.stages);
+    }
+
+    /// Appends a stage that began at `since`.
+    pub(crate) fn add(&mut self, name: &'static str, since: Instant, examined: u64, kept: u64) {
+        let nanos = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.stages.push(StageReport { name, nanos, examined, kept, skipped: 0 });
+    }
+
     pub(super) fn record(&mut self, name: &'static str, since: Instant, examined: u64, kept: u64) {
         let nanos = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         if let Some(stage) = self.stages.iter_mut().find(|stage| stage.name == name) {
@@ -100,7 +112,7 @@ impl SearchReport {
 /// One stage of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StageReport {
-    /// `centroids`, `lists`, `refine`, `rescore`, `rest`, `scan`, `graph` or `select`.
+    /// `centroids`, `lists`, `refine`, `rescore`, `rest`, `scan`, `graph`, `terms`, `postings`, `fuse` or `select`.
     pub name: &'static str,
     /// Wall-clock time in nanoseconds.
     pub nanos: u64,

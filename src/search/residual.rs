@@ -1,7 +1,5 @@
 //! A query against one segment of residual codes.
 
-use std::collections::HashSet;
-
 use rayon::prelude::*;
 
 use super::SearchError;
@@ -78,14 +76,6 @@ impl<'a> Residual<'a> {
     pub fn estimate(&self, coarse: &CoarseScores, doc: u32) -> Result<(f32, u64), SearchError> {
         let ids = self.codes.centroids_of(doc)?;
         Ok((coarse.maxsim(ids), ids.len() as u64))
-    }
-
-    /// Whether one of the lists that `probes` name has a token of the document.
-    pub fn is_reached(&self, probes: &[Probes], doc: u32) -> Result<bool, SearchError> {
-        let tokens = self.codes.document(doc)?;
-        let own: HashSet<u32> = (0..tokens.len()).map(|token| tokens.centroid(token)).collect();
-        let mut walked = probes.iter().flat_map(|probe| &probe.lists);
-        Ok(walked.any(|(_, centroid)| own.contains(centroid)))
     }
 
     /// Fills the table, shows each tile to `see` while it is in the cache, and returns what each part has seen.

@@ -71,3 +71,16 @@ pub(super) fn shortlist(
     };
     Ok(Shortlist { documents, postings, reached })
 }
+
+/// Whether one of the lists that `probes` name has the document.
+pub(super) fn is_listed(segment: &Segment, probes: &[Probes], doc: u32) -> Result<bool, SearchError> {
+    let lists = segment.reader().lists()?.ok_or(SearchError::NotStored { what: "inverted lists" })?;
+    let mut list = Vec::new();
+    for (_, centroid) in probes.iter().flat_map(|probe| &probe.lists) {
+        lists.read(*centroid, &mut list)?;
+        if list.binary_search(&doc).is_ok() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

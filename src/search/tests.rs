@@ -62,6 +62,7 @@ fn settings(token_storage: TokenStorage, dense_storage: DenseStorage) -> IndexSe
         dense_storage,
         store_documents: false,
         seed: 7,
+        ..IndexSettings::default()
     }
 }
 

@@ -9,7 +9,7 @@ use super::plan::{self, Shape};
 use super::recall;
 use super::rescore::{Bar, Progress, Scored, Spread, rescore, scan};
 use super::residual::Residual;
-use super::shortlist::shortlist;
+use super::shortlist::{is_listed, shortlist};
 use super::top;
 use super::trace::Watch;
 use super::{EffortSource, Plan, SearchError, SearchOptions, SearchOutcome, SearchReport};
@@ -215,7 +215,7 @@ impl OneSegment<'_> {
         let listed = shortlist.documents.len() as u64;
         report.record("lists", start, shortlist.postings, listed);
         report.skip("lists", shortlist.reached - listed);
-        watch.reach(self.at, |doc| residual.is_reached(&probes, doc))?;
+        watch.reach(self.at, |doc| is_listed(self.segment, &probes, doc))?;
         watch.see(self.at, "lists", &shortlist.documents, |_| Ok(None))?;
 
         let start = Instant::now();

@@ -79,6 +79,7 @@ impl Collection {
             dense_storage: DenseStorage::None,
             store_documents: false,
             seed: 3,
+            ..IndexSettings::default()
         };
         let directory = std::sync::Arc::new(MemoryDirectory::new());
         Index::create_in(directory, &settings, &ModelIdentity::default(), IndexOptions::default()).unwrap()
@@ -226,6 +227,7 @@ fn small_settings() -> IndexSettings {
         dense_storage: DenseStorage::None,
         store_documents: false,
         seed: 3,
+        ..IndexSettings::default()
     }
 }
 

@@ -6,3 +6,4 @@ mod floors;
 mod lifecycle;
 mod recall;
 mod retriever;
+mod words;

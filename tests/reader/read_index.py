@@ -10,6 +10,7 @@ library only; stored documents are read where it has zstd (Python 3.14), else `s
 """
 
 import json
+import math
 import os
 import re
 import struct
@@ -59,6 +60,7 @@ class Segment:
             graph = decode.Graph(self.sections["GraphLinks"])
             require(graph.nodes == self.documents, "GraphLinks has another number of nodes")
         self.stored = self.stored_documents()
+        self.words = decode.terms(self.sections["Terms"], self.documents) if "Terms" in self.sections else None
 
     def token_vectors(self):
         """The vectors of each document's tokens, or None without them."""
@@ -78,23 +80,23 @@ class Segment:
         centroids = decode.centroid_ids(self.sections["CentroidIds"], count, codec.centroids)
         scales, codes = self.sections["Scales"], self.sections["Codes"]
         require(len(scales) == count and len(codes) == count * codec.code_bytes(), "Scales or Codes are cut")
-        self.check_lists(offsets, centroids, codec.centroids)
+        self.check_lists(offsets, codec.centroids)
         width = codec.code_bytes()
         return [
             codec.decode(centroids[token], scales[token], codes[token * width : (token + 1) * width])
             for token in range(count)
         ]
 
-    def check_lists(self, offsets, centroids, count):
+    def check_lists(self, offsets, count):
         if "InvertedLists" not in self.sections:
             return
-        expected = [set() for _ in range(count)]
+        times = [0] * self.documents
+        for listed in decode.inverted_lists(self.sections["InvertedLists"], count, self.documents):
+            for document in listed:
+                times[document] += 1
         for document in range(self.documents):
-            for token in range(offsets[document], offsets[document + 1]):
-                expected[centroids[token]].add(document)
-        found = decode.inverted_lists(self.sections["InvertedLists"], count, self.documents)
-        for documents, listed in zip(expected, found):
-            require(documents <= set(listed), "a document is missing in the list of its token's centroid")
+            tokens = offsets[document + 1] - offsets[document]
+            require(min(tokens, 1) <= times[document] <= tokens, "a document is in no list, or in more than it has tokens")
 
     def stored_documents(self):
         if "StoredFields" not in self.sections:
@@ -123,13 +125,37 @@ def max_sim(query, tokens):
     return sum(max(dot(row, token) for token in tokens) for row in query) if tokens else 0.0
 
 
+def bm25_of_every_word(segments):
+    """Per segment and document, the BM25 of a query that has every term once (k1 1.2, b 0.75)."""
+    count = sum(segment.documents for segment in segments)
+    frequency, lengths = {}, []
+    for segment in segments:
+        own = [0] * segment.documents
+        for term, postings in (segment.words or {}).items():
+            frequency[term] = frequency.get(term, 0) + len(postings)
+            for document, times in postings.items():
+                own[document] += times
+        lengths.append(own)
+    mean = max(sum(map(sum, lengths)) / max(count, 1), 1e-300)
+    scores = []
+    for segment, own in zip(segments, lengths):
+        found = [0.0] * segment.documents
+        for term, postings in (segment.words or {}).items():
+            n = frequency[term]
+            idf = math.log(1 + (count - n + 0.5) / (n + 0.5))
+            for document, times in postings.items():
+                found[document] += idf * 2.2 * times / (times + 1.2 * (0.25 + 0.75 * own[document] / mean))
+        scores.append(found)
+    return scores
+
+
 def report(folder, queries):
     generation = newest_manifest(os.listdir(folder))
     manifest = records.manifest(read(folder, f"manifest-{generation:020}.ltm"))
     require(manifest["generation"] == generation, "the manifest is of another generation")
     segments = [Segment(folder, record) for record in manifest["segments"]]
     documents = []
-    for segment in segments:
+    for segment, bm25 in zip(segments, bm25_of_every_word(segments)):
         require(segment.meta["settings"] == manifest["settings"], "a segment has other settings")
         for n in segment.live():
             documents.append({
@@ -138,6 +164,7 @@ def report(folder, queries):
                 "tokens": len(segment.tokens[n]) if segment.tokens is not None else 0,
                 "stored": segment.stored[n] if segment.stored is not None else None,
                 "max_sim": [max_sim(query, segment.tokens[n]) for query in queries.get("tokens", [])],
+                "bm25": [bm25[n]],
                 "dense": [dot(query, segment.dense[n]) for query in queries.get("dense", [])],
             })
     return {

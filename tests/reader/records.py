@@ -10,7 +10,7 @@ BLOCK = 65536
 SECTIONS = {
     1: "Meta", 2: "TokenOffsets", 3: "Codec", 4: "CentroidIds", 5: "Codes", 6: "Scales", 7: "InvertedLists",
     8: "RawTokens", 9: "DenseVectors", 10: "GraphLinks", 11: "ExternalIds", 12: "ContentHashes",
-    13: "StoredFields",
+    13: "StoredFields", 14: "Terms",
 }
 
 
@@ -112,7 +112,9 @@ def settings(fields):
         "dense_storage": fields.u8(),
         "store_documents": fields.bool(),
         "seed": fields.u64(),
+        "words": fields.u8(),
     }
+    require(found["words"] <= (3 if found["store_documents"] else 0), "words settings")
     for part, most in (("token", 6), ("dense", 3)):
         dim, storage = found[f"{part}_dim"], found[f"{part}_storage"]
         require(dim <= 8192 and storage <= most and (dim == 0) == (storage == 0), f"{part} settings")

@@ -120,6 +120,62 @@ def gaps(data, documents):
     return found
 
 
+def terms(data, documents):
+    """For each term its documents, and how often each has it."""
+    found, count, total, text, payload, wide, wider = struct.unpack_from("<IIQQQBB", data)
+    zeros(data[34:64], "a reserved byte of Terms")
+    require(found == documents, "the head of Terms")
+    require(wide == (4 if text < 1 << 32 else 8), "the width of offsets of Terms")
+    require(wider == (4 if payload < 1 << 32 else 8), "the width of offsets of postings")
+    lengths, at = array(data, 64, "I", documents)
+    places, at = array(data, padded(data, at), "I" if wide == 4 else "Q", count + 1)
+    starts, at = array(data, padded(data, at), "I" if wider == 4 else "Q", count + 1)
+    frequencies, at = array(data, padded(data, at), "I", count)
+    ascending(places, text, "terms")
+    ascending(starts, payload, "postings")
+    at = padded(data, at)
+    names = [data[at + a : at + b].decode() for a, b in zip(places, places[1:])]
+    at = padded(data, at + text)
+    require(len(data) == at + payload, "Terms has another length")
+    counted, by_term = [0] * documents, {}
+    for name, frequency, a, b in zip(names, frequencies, starts, starts[1:]):
+        by_term[name] = postings(data[at + a : at + b], documents)
+        require(len(by_term[name]) == frequency, "a term has another frequency")
+        for document, times in by_term[name].items():
+            counted[document] += times
+    require(list(lengths) == counted and sum(counted) == total, "a document has another length")
+    keys = [name.encode() for name in names]
+    require(all(a < b for a, b in zip(keys, keys[1:])) and all(1 <= len(key) <= 512 for key in keys), "the order of terms")
+    return by_term
+
+
+def postings(data, documents):
+    """Documents with how often they have the term: gaps with a bit, and counts."""
+    found, last, at = {}, -1, 0
+    while at < len(data):
+        gap, at = leb128(data, at)
+        last += 1 + (gap >> 1)
+        require(last < documents, "a term names a document that is not there")
+        more = 0
+        if not gap & 1:
+            more, at = leb128(data, at)
+            more += 1
+        found[last] = 1 + more
+    return found
+
+
+def leb128(data, at):
+    value, shift = 0, 0
+    while True:
+        require(at < len(data), "a number is cut")
+        byte, at = data[at], at + 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            require(shift == 7 or byte != 0, "a number takes more bytes than it needs")
+            return value, at
+
+
 def matrix(data, rows, dim):
     """The rows of RawTokens or DenseVectors."""
     found, columns, dtype = struct.unpack_from("<QIB", data)

@@ -1,7 +1,10 @@
 //! All that an index answers, in a form that can be compared and recorded.
 
+use std::collections::BTreeSet;
+
+use lateen::format::Words;
 use lateen::index::Snapshot;
-use lateen::search::{PlanChoice, SearchError, SearchOptions, search_dense, search_tokens};
+use lateen::search::{PlanChoice, SearchError, SearchOptions, search_dense, search_tokens, search_words};
 use lateen::types::{DocId, Hit, TokenMatrix};
 use serde_json::{Value, json};
 
@@ -43,7 +46,24 @@ pub fn hits(snapshot: &Snapshot, k: usize) -> Result<Vec<(String, Vec<Hit>)>, Se
             all.push((format!("dense {number}"), found.hits));
         }
     }
+    if snapshot.settings().words != Words::None {
+        let found = search_words(snapshot, &every_term(snapshot)?, &SearchOptions::top(k))?;
+        all.push(("words 0: every one".to_owned(), found.hits));
+    }
     Ok(all)
+}
+
+/// All terms of the snapshot, once each.
+fn every_term(snapshot: &Snapshot) -> Result<Vec<(String, u32)>, SearchError> {
+    let mut all = BTreeSet::new();
+    for segment in snapshot.segments() {
+        if let Some(terms) = segment.reader().terms()? {
+            for term in 0..terms.len() {
+                all.insert(terms.term(term)?.to_owned());
+            }
+        }
+    }
+    Ok(all.into_iter().map(|term| (term, 1)).collect())
 }
 
 /// Every live document and every hit, with ids instead of numbers.

@@ -89,8 +89,13 @@ fn compare_hits(snapshot: &Snapshot, documents: &[Value], tokens: usize, dense: 
     let hits = answers::hits(snapshot, snapshot.bound() as usize).unwrap();
     let mut compared = 0;
     for (query, hits) in hits.iter().filter(|(query, _)| !query.contains("TwoStage")) {
-        let number: usize = query.split(' ').nth(1).unwrap().parse().unwrap();
-        let field = if query.starts_with("tokens") { "max_sim" } else { "dense" };
+        let (kind, rest) = query.split_once(' ').unwrap();
+        let number: usize = rest.split([' ', ':']).next().unwrap().parse().unwrap();
+        let field = match kind {
+            "tokens" => "max_sim",
+            "words" => "bm25",
+            _ => "dense",
+        };
         let raw = snapshot.segments().iter().all(|segment| segment.reader().raw().unwrap().is_some());
         let tolerance = if field == "max_sim" && !raw { 0.05 } else { 2e-3 };
         for hit in hits {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use lateen::format::{DenseStorage, IndexSettings, ModelIdentity, StoredDocument, TokenStorage};
+use lateen::format::{DenseStorage, IndexSettings, ModelIdentity, StoredDocument, TokenStorage, Words};
 use lateen::index::directory::Directory;
 use lateen::index::{
     Index, IndexOptions, MemoryDirectory, MergePolicy, NewDocument, ReadMode, WriterOptions,
@@ -71,6 +71,7 @@ impl Recipe {
             dense_storage: self.dense,
             store_documents: self.store_documents,
             seed: 7,
+            words: if self.store_documents { Words::English } else { Words::None },
         }
     }
 

@@ -10,11 +10,14 @@ mod content_hashes;
 mod external_ids;
 mod graph_links;
 mod inverted_lists;
+mod leb128;
 mod matrix;
 mod offsets;
 mod parts;
 mod stored_fields;
 mod stored_fields_writer;
+mod terms;
+mod terms_builder;
 mod token_offsets;
 
 pub use centroid_ids::{CentroidIdsView, centroid_id_width, write_centroid_ids};
@@ -29,4 +32,6 @@ pub use matrix::{
 };
 pub use stored_fields::{StoredBlock, StoredDocument, StoredFieldsView};
 pub use stored_fields_writer::StoredFieldsWriter;
+pub use terms::{Postings, TermsView};
+pub use terms_builder::{MAX_TERM_LEN, TermsBuilder};
 pub use token_offsets::{TokenOffsetsView, write_token_offsets};

@@ -47,6 +47,15 @@ impl<'a> Offsets<'a> {
         payload.get(range).ok_or(FormatError::Inconsistent { what, expected: start, found: end })
     }
 
+    /// The bytes of the two offsets that bound `item`; none if there is no such item.
+    pub(super) fn entries(&self, item: usize) -> &'a [u8] {
+        let both = item..item.saturating_add(2);
+        match self {
+            Self::Narrow(offsets) => offsets.get(both).map_or(&[], bytemuck::cast_slice),
+            Self::Wide(offsets) => offsets.get(both).map_or(&[], bytemuck::cast_slice),
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Narrow(offsets) => offsets.len(),

@@ -32,13 +32,15 @@ pub enum SectionKind {
     ContentHashes,
     /// The documents themselves: [`StoredFieldsView`](crate::StoredFieldsView).
     StoredFields,
+    /// Which words are in which document, and how often: [`TermsView`](crate::TermsView).
+    Terms,
     /// An optional section of a newer release, by its number; readers skip it.
     Unknown(u32),
 }
 
 impl SectionKind {
     /// The kinds this release knows, by ascending code from 1.
-    pub const KNOWN: [Self; 13] = [
+    pub const KNOWN: [Self; 14] = [
         Self::Meta,
         Self::TokenOffsets,
         Self::Codec,
@@ -52,6 +54,7 @@ impl SectionKind {
         Self::ExternalIds,
         Self::ContentHashes,
         Self::StoredFields,
+        Self::Terms,
     ];
 
     /// The number in the directory.
@@ -71,6 +74,7 @@ impl SectionKind {
             Self::ExternalIds => 11,
             Self::ContentHashes => 12,
             Self::StoredFields => 13,
+            Self::Terms => 14,
             Self::Unknown(code) => code,
         }
     }
@@ -98,6 +102,7 @@ impl SectionKind {
             Self::ExternalIds => "ExternalIds",
             Self::ContentHashes => "ContentHashes",
             Self::StoredFields => "StoredFields",
+            Self::Terms => "Terms",
             Self::Unknown(_) => "Unknown",
         }
     }

@@ -27,6 +27,8 @@ fn counts_beyond_the_file_are_refused_at_once() {
             (SectionKind::RawTokens, 0),
             (SectionKind::DenseVectors, 0),
             (SectionKind::ExternalIds, 8),
+            (SectionKind::Terms, 16),
+            (SectionKind::Terms, 24),
         ] {
             assert!(lying(kind, at, &count).is_err(), "{kind}");
         }
@@ -44,6 +46,8 @@ fn counts_beyond_the_file_are_refused_at_once() {
         (SectionKind::GraphLinks, 16),
         (SectionKind::GraphLinks, 20),
         (SectionKind::ExternalIds, 0),
+        (SectionKind::Terms, 0),
+        (SectionKind::Terms, 4),
         (SectionKind::StoredFields, stored_foot),
         (SectionKind::StoredFields, stored_foot + 4),
         (SectionKind::StoredFields, stored_foot + 8),
@@ -183,6 +187,54 @@ fn leb128_beyond_u32_is_refused() {
         let list = InvertedListsView::new(&lists).unwrap().list(0).unwrap();
         assert!(list.read_into(&mut Vec::new()).is_err());
     }
+}
+
+#[test]
+fn postings_that_do_not_decode_end_with_an_error() {
+    let mut builder = TermsBuilder::new();
+    (0..6).for_each(|_| builder.push_document().unwrap());
+    builder.push("sail", 0, 1).unwrap();
+    builder.push("sail", 5, 3).unwrap();
+    let mut section = Vec::new();
+    builder.write(&mut section).unwrap();
+    let payload = section.len() - 3;
+    assert_eq!(section[payload..], [0x01, 0x08, 0x01]);
+    // One beyond the last, a number without an end, a number too long, a count without an end, one posting too few.
+    for bytes in
+        [[0x01, 0x0b, 0x01], [0x01, 0x80, 0x80], [0x81, 0x00, 0x01], [0x01, 0x08, 0x81], [0x01, 0x09, 0x01]]
+    {
+        section[payload..].copy_from_slice(&bytes);
+        let section = AlignedBytes::from_slice(&section);
+        let view = TermsView::new(&section).unwrap();
+        let mut postings = view.postings(0).unwrap();
+        assert!(postings.by_ref().all(|(document, count)| document < 6 && count > 0), "{bytes:?}");
+        assert!(postings.finish().is_err(), "{bytes:?}");
+        assert_eq!(postings.next(), None);
+        assert!(view.check().is_err(), "{bytes:?}");
+    }
+    // A frequency and a length that lie are found by reading everything.
+    section[payload..].copy_from_slice(&[0x01, 0x08, 0x01]);
+    assert!(TermsView::new(&AlignedBytes::from_slice(&section)).unwrap().check().is_ok());
+    section[64] = 2;
+    assert!(TermsView::new(&AlignedBytes::from_slice(&section)).unwrap().check().is_err());
+}
+
+#[test]
+fn terms_are_pushed_in_the_order_of_documents() {
+    let mut builder = TermsBuilder::new();
+    assert!(matches!(builder.push("a", 0, 1), Err(FormatError::OutOfRange { .. })));
+    builder.push_document().unwrap();
+    builder.push_document().unwrap();
+    builder.push("a", 1, 1).unwrap();
+    for document in [0, 1] {
+        assert!(matches!(builder.push("a", document, 1), Err(FormatError::Inconsistent { .. })));
+    }
+    assert!(matches!(builder.push("b", 0, 0), Err(FormatError::Inconsistent { .. })));
+    assert!(matches!(builder.push("", 0, 1), Err(FormatError::BadTerm { length: 0, .. })));
+    assert!(matches!(builder.push(&"x".repeat(513), 0, 1), Err(FormatError::BadTerm { length: 513, .. })));
+    assert!(matches!(builder.push("a", 1, u32::MAX), Err(FormatError::Inconsistent { .. })));
+    builder.push("c", 1, u32::MAX - 1).unwrap();
+    assert!(matches!(builder.push("d", 1, 1), Err(FormatError::TooLarge { .. })));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What is written is what is read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use half::f16;
 use lateen_index_format::*;
-use proptest::collection::{btree_set, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -35,6 +35,7 @@ fn storage() -> impl Strategy<Value = IndexSettings> {
             dense_storage: dense.1,
             store_documents,
             seed,
+            ..IndexSettings::default()
         }
     })
 }
@@ -60,10 +61,10 @@ fn segment_record() -> impl Strategy<Value = SegmentRecord> {
 }
 
 fn tuning() -> impl Strategy<Value = Tuning> {
-    let knobs = proptest::collection::btree_map(any::<String>(), any::<u64>(), 0..4)
+    let knobs = btree_map(any::<String>(), any::<u64>(), 0..4)
         .prop_map(|knobs| knobs.into_iter().map(|(name, value)| Knob { name, value }).collect());
     let target = (0..=WHOLE, 0..=WHOLE, knobs).prop_map(|(a, b, knobs)| (a.max(b), a.min(b), knobs));
-    let places = proptest::collection::btree_map((1..=u32::MAX, 0..=WHOLE), target, 0..6);
+    let places = btree_map((1..=u32::MAX, 0..=WHOLE), target, 0..6);
     (any::<(u64, u64, u32, u64)>(), any::<bool>(), places).prop_map(|(counts, given, places)| {
         let (documents, tokens, queries, seed) = counts;
         let source = if given { QuerySource::Given } else { QuerySource::Sampled };
@@ -225,6 +226,32 @@ proptest! {
             view.list(centroid).unwrap().read_into(&mut read).unwrap();
             prop_assert_eq!(&read, list);
         }
+    }
+
+    #[test]
+    fn terms(documents in vec(btree_map("[a-zé]{1,3}", prop_oneof![1_u32..4, 1_u32..1_000_000], 0..6), 0..30)) {
+        let mut builder = TermsBuilder::new();
+        let mut expected: BTreeMap<String, Vec<(u32, u32)>> = BTreeMap::new();
+        for (number, counts) in (0..).zip(&documents) {
+            builder.push_document().unwrap();
+            for (term, &count) in counts {
+                builder.push(term, number, count).unwrap();
+                expected.entry(term.clone()).or_default().push((number, count));
+            }
+        }
+        let bytes = aligned(|out| builder.write(out));
+        let view = TermsView::new(&bytes).unwrap();
+        view.check().unwrap();
+        prop_assert_eq!((view.documents() as usize, view.terms() as usize), (documents.len(), expected.len()));
+        for (at, (term, postings)) in (0..).zip(&expected) {
+            prop_assert_eq!((view.term(at).unwrap(), view.find(term).unwrap()), (term.as_str(), Some(at)));
+            prop_assert_eq!(&view.postings(at).unwrap().collect::<Vec<_>>(), postings);
+            prop_assert_eq!(view.frequencies()[at as usize] as usize, postings.len());
+        }
+        prop_assert_eq!(view.find("zzzz").unwrap(), None);
+        let lengths: Vec<u32> = documents.iter().map(|counts| counts.values().sum()).collect();
+        prop_assert_eq!(view.lengths(), &lengths);
+        prop_assert_eq!(view.total_length(), lengths.iter().map(|&length| u64::from(length)).sum::<u64>());
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub fn settings() -> IndexSettings {
         dense_storage: DenseStorage::I8,
         store_documents: true,
         seed: 42,
+        words: Words::English,
     }
 }
 
@@ -97,6 +98,16 @@ pub fn stored() -> Vec<StoredDocument> {
     .to_vec()
 }
 
+/// Three documents: a sail; nothing; a mast, and twice a sail.
+pub fn terms() -> TermsBuilder {
+    let mut terms = TermsBuilder::new();
+    (0..3).for_each(|_| terms.push_document().unwrap());
+    for (term, document, count) in [("sail", 0, 1), ("mast", 2, 1), ("sail", 2, 2)] {
+        terms.push(term, document, count).unwrap();
+    }
+    terms
+}
+
 /// The bytes of one section.
 pub fn section(kind: SectionKind) -> Vec<u8> {
     let mut out = Vec::new();
@@ -124,6 +135,7 @@ pub fn section(kind: SectionKind) -> Vec<u8> {
             stored().iter().for_each(|document| writer.push(document).unwrap());
             assert_eq!(writer.finish().unwrap(), 3);
         }
+        SectionKind::Terms => terms().write(&mut out).unwrap(),
         other => panic!("no sample of {other}"),
     }
     out

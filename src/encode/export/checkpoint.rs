@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
 
 use super::ExportError;
-use super::graph::WeightSource;
+use super::initializer::WeightSource;
 
 /// The safetensors format caps its header at this many bytes.
 const MAX_HEADER: u64 = 100_000_000;
@@ -23,6 +23,7 @@ const MAX_HEADER: u64 = 100_000_000;
 pub struct Checkpoint {
     main: PathBuf,
     tensors: HashMap<String, Stored>,
+    prefix: &'static str,
 }
 
 #[derive(Debug, Clone)]
@@ -67,7 +68,7 @@ impl Checkpoint {
             }
             read_header(&directory.join(name), &mut tensors)?;
         }
-        Ok(Self { main: index, tensors })
+        Ok(Self { main: index, tensors, prefix: "" })
     }
 
     /// Reads the header of one safetensors file.
@@ -77,7 +78,7 @@ impl Checkpoint {
     pub fn open_file(path: &Path) -> Result<Self, ExportError> {
         let mut tensors = HashMap::new();
         read_header(path, &mut tensors)?;
-        Ok(Self { main: path.to_owned(), tensors })
+        Ok(Self { main: path.to_owned(), tensors, prefix: "" })
     }
 
     /// The file that errors name.
@@ -86,8 +87,14 @@ impl Checkpoint {
         &self.main
     }
 
-    /// The stored name and shape of the tensor called `name`, with or without a `bert.` prefix, and with
-    /// LayerNorm's old names `gamma` and `beta`.
+    /// Lets names stand with or without `prefix` in front, as checkpoints with and without a head have them.
+    #[must_use]
+    pub fn with_prefix(self, prefix: &'static str) -> Self {
+        Self { prefix, ..self }
+    }
+
+    /// The stored name and shape of the tensor called `name`, with or without the prefix, and with LayerNorm's old
+    /// names `gamma` and `beta`.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<(&str, &[usize])> {
         let old = match name.strip_suffix("LayerNorm.weight") {
@@ -96,9 +103,9 @@ impl Checkpoint {
         };
         let names = [
             Some(name.to_owned()),
-            Some(format!("bert.{name}")),
+            Some(format!("{}{name}", self.prefix)),
             old.clone(),
-            old.map(|n| format!("bert.{n}")),
+            old.map(|name| format!("{}{name}", self.prefix)),
         ];
         let found = names.into_iter().flatten().find_map(|name| self.tensors.get_key_value(&name));
         found.map(|(name, stored)| (name.as_str(), stored.shape.as_slice()))
@@ -122,35 +129,58 @@ impl Checkpoint {
     }
 }
 
+/// Bytes read at once.
+const PART: usize = 4 << 20;
+
 impl WeightSource for Checkpoint {
-    fn read(&self, name: &str) -> Result<Vec<f32>, ExportError> {
+    fn stream(
+        &self,
+        name: &str,
+        row: usize,
+        take: &mut dyn FnMut(&[f32]) -> Result<(), ExportError>,
+    ) -> Result<(), ExportError> {
         let Some(stored) = self.tensors.get(name) else {
             return Err(ExportError::MissingTensor { tensor: name.into(), file: self.main.clone() });
+        };
+        let Some(size) = size_of_number(stored.dtype) else {
+            let dtype = format!("{:?}", stored.dtype);
+            return Err(ExportError::DType { tensor: name.into(), file: stored.file.clone(), dtype });
         };
         let fail = |source| ExportError::Io { path: stored.file.clone(), source };
         let mut file = File::open(&stored.file).map_err(fail)?;
         file.seek(SeekFrom::Start(stored.start)).map_err(fail)?;
-        let mut bytes = vec![0; stored.len];
-        file.read_exact(&mut bytes).map_err(fail)?;
-        let values = decode(&bytes, stored.dtype).ok_or_else(|| ExportError::DType {
-            tensor: name.into(),
-            file: stored.file.clone(),
-            dtype: format!("{:?}", stored.dtype),
-        })?;
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(at) => Err(ExportError::NotFinite { tensor: name.into(), file: stored.file.clone(), at }),
-            None => Ok(values),
+        let row = row.max(1) * size;
+        let part = (PART / row).max(1) * row;
+        let mut bytes = vec![0; part.min(stored.len)];
+        for start in (0..stored.len).step_by(part) {
+            let bytes = &mut bytes[..part.min(stored.len - start)];
+            file.read_exact(bytes).map_err(fail)?;
+            let values = decode(bytes, stored.dtype);
+            if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                let at = start / size + at;
+                return Err(ExportError::NotFinite { tensor: name.into(), file: stored.file.clone(), at });
+            }
+            take(&values)?;
         }
+        Ok(())
     }
 }
 
-fn decode(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
+/// Bytes of a number, if it can be read.
+fn size_of_number(dtype: Dtype) -> Option<usize> {
+    match dtype {
+        Dtype::F32 => Some(4),
+        Dtype::F16 | Dtype::BF16 => Some(2),
+        _ => None,
+    }
+}
+
+fn decode(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
     let pairs = || bytes.as_chunks::<2>().0.iter().copied();
     match dtype {
-        Dtype::F32 => Some(bytes.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect()),
-        Dtype::F16 => Some(pairs().map(f16::from_le_bytes).map(f32::from).collect()),
-        Dtype::BF16 => Some(pairs().map(bf16::from_le_bytes).map(f32::from).collect()),
-        _ => None,
+        Dtype::F16 => pairs().map(f16::from_le_bytes).map(f32::from).collect(),
+        Dtype::BF16 => pairs().map(bf16::from_le_bytes).map(f32::from).collect(),
+        _ => bytes.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect(),
     }
 }
 

@@ -101,13 +101,36 @@ pub enum ExportError {
         /// The folder.
         path: PathBuf,
     },
-    /// Nothing can be done here: protobuf ends at 2 GiB. Take a smaller model.
+    /// Nothing can be done here: without its large weights, which lie in a second file, the graph is still too large.
     #[error("the model would take {bytes} bytes; an ONNX file holds at most {limit}")]
     TooLarge {
         /// What the file would take.
         bytes: u64,
         /// What the format allows.
         limit: u64,
+    },
+    /// Choose another head, or a checkpoint of a family that has it.
+    #[error("{family} has no {head} head")]
+    Head {
+        /// The checkpoint's family.
+        family: &'static str,
+        /// The head that was asked for.
+        head: &'static str,
+    },
+    /// Save the head as safetensors: `save_file(torch.load(name, weights_only=True), "….safetensors")`. Pickles are
+    /// programs, and are not read.
+    #[error("{path} is a pickle; a head is read from {wanted:?}", path = path.display())]
+    Pickle {
+        /// The file that is there.
+        path: PathBuf,
+        /// The file that is read.
+        wanted: &'static str,
+    },
+    /// The model could not be run, which a conversion to 8 bits needs: see the error within.
+    #[error("running the model: {source}")]
+    Run {
+        /// What the runtime or the tokenizer said.
+        source: Box<super::super::EncodeError>,
     },
     /// Options that exclude each other, as said.
     #[error("{option} does not apply to {head}")]
@@ -117,4 +140,10 @@ pub enum ExportError {
         /// The head that was asked for.
         head: &'static str,
     },
+}
+
+impl From<super::super::EncodeError> for ExportError {
+    fn from(source: super::super::EncodeError) -> Self {
+        Self::Run { source: Box::new(source) }
+    }
 }

@@ -1,50 +1,18 @@
-//! Nodes and weights, and the file they become.
-//!
-//! The file is written front to back with one weight in memory at a time: every length is known from the shapes,
-//! so protobuf's length prefixes can be written before the bytes they count.
+//! Nodes and weights.
 
-use std::io::{self, Write};
+use std::collections::HashMap;
 
-use prost::Message;
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
-
-use super::ExportError;
+use super::initializer::{Content, Form, Initializer};
 use super::messages::{
-    Attribute, AttributeType, DataType, Dimension, Extent, GRAPH_INITIALIZER_FIELD, Graph, MODEL_GRAPH_FIELD,
-    ModelHead, Node, OperatorSet, Shape, TENSOR_RAW_DATA_FIELD, TensorHead, TensorType, Type, ValueInfo,
+    Attribute, AttributeType, DataType, Dimension, Extent, Graph, Node, Shape, TensorType, Type, ValueInfo,
 };
-
-/// The operator set: the oldest with a `LayerNormalization` node, which every current runtime reads.
-pub(super) const OPSET: i64 = 17;
-const IR_VERSION: i64 = 8;
-/// Protobuf's limit for one message.
-const MAX_BYTES: u64 = i32::MAX as u64;
-
-/// Where a weight's numbers come from when the file is written.
-pub(super) trait WeightSource {
-    /// The tensor called `name`, row-major.
-    fn read(&self, name: &str) -> Result<Vec<f32>, ExportError>;
-}
-
-enum Content {
-    Bytes(Vec<u8>),
-    /// A tensor of the checkpoint, `[rows, columns]` turned to `[columns, rows]` on the way if `transposed`.
-    Stored {
-        tensor: String,
-        transposed: bool,
-    },
-}
-
-struct Initializer {
-    head: TensorHead,
-    content: Content,
-    len: u64,
-}
 
 /// Collects a graph; values are named by strings, as in the file.
 pub(super) struct GraphBuilder {
     graph: Graph,
-    initializers: Vec<Initializer>,
+    pub(super) initializers: Vec<Initializer>,
+    /// Constants that are there already, by type, shape and bytes.
+    constants: HashMap<(i32, Vec<usize>, Vec<u8>), String>,
     scope: String,
 }
 
@@ -85,7 +53,7 @@ fn value_info(name: &str, elem: DataType, sizes: &[Size]) -> ValueInfo {
 impl GraphBuilder {
     pub(super) fn new(name: &str) -> Self {
         let graph = Graph { name: name.into(), ..Graph::default() };
-        Self { graph, initializers: Vec::new(), scope: String::new() }
+        Self { graph, initializers: Vec::new(), constants: HashMap::new(), scope: String::new() }
     }
 
     /// Sets the path that new names start with.
@@ -100,13 +68,10 @@ impl GraphBuilder {
     /// Declares the value `value` to be the output `name`.
     pub(super) fn output_f32(&mut self, name: &str, value: &str, sizes: &[Size]) {
         for node in &mut self.graph.node {
-            for output in &mut node.output {
-                if output == value {
-                    name.clone_into(output);
-                }
+            for word in node.output.iter_mut().chain(&mut node.input).filter(|word| *word == value) {
+                name.clone_into(word);
             }
         }
-        debug_assert!(self.graph.node.iter().flat_map(|node| &node.input).all(|input| input != value));
         self.graph.output.push(value_info(name, DataType::Float, sizes));
     }
 
@@ -123,15 +88,39 @@ impl GraphBuilder {
         name + "_out"
     }
 
+    pub(super) fn cast(&mut self, value: &str, to: DataType) -> String {
+        self.node("Cast", &[value], vec![int("to", to as i64)])
+    }
+
+    pub(super) fn unsqueeze(&mut self, value: &str, axes: &[i64]) -> String {
+        let axes = self.constant_i64(&[axes.len()], axes);
+        self.node("Unsqueeze", &[value, &axes], vec![])
+    }
+
+    /// The numbers from `start` to before `end` along `axis`.
+    pub(super) fn slice(&mut self, value: &str, axis: i64, start: i64, end: i64) -> String {
+        let mut one = |number| self.constant_i64(&[1], &[number]);
+        let (start, end, axis) = (one(start), one(end), one(axis));
+        self.node("Slice", &[value, &start, &end, &axis], vec![])
+    }
+
     pub(super) fn constant_i64(&mut self, dims: &[usize], values: &[i64]) -> String {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let name = format!("{}/constant_{}", self.scope, self.initializers.len());
-        self.initializer(name, dims, DataType::Int64, Content::Bytes(bytes))
+        self.constant(dims, DataType::Int64, bytes)
     }
 
     pub(super) fn scalar(&mut self, value: f32) -> String {
+        self.constant(&[], DataType::Float, value.to_le_bytes().to_vec())
+    }
+
+    pub(super) fn constant(&mut self, dims: &[usize], elem: DataType, bytes: Vec<u8>) -> String {
+        let key = (elem as i32, dims.to_vec(), bytes);
+        if let Some(name) = self.constants.get(&key) {
+            return name.clone();
+        }
         let name = format!("{}/constant_{}", self.scope, self.initializers.len());
-        self.initializer(name, &[], DataType::Float, Content::Bytes(value.to_le_bytes().to_vec()))
+        self.constants.insert(key.clone(), name.clone());
+        self.initializer(name, dims, elem, Content::Bytes(key.2))
     }
 
     /// Adds numbers that are in memory.
@@ -143,111 +132,41 @@ impl GraphBuilder {
 
     /// Adds a tensor of the checkpoint as it is stored, with the stored shape `dims`.
     pub(super) fn stored(&mut self, tensor: &str, dims: &[usize]) -> String {
-        let content = Content::Stored { tensor: tensor.into(), transposed: false };
-        self.initializer(tensor.into(), dims, DataType::Float, content)
+        let columns = dims.last().copied().unwrap_or(1);
+        self.stored_as((tensor, tensor.into()), Form::Plain, columns, dims)
     }
 
     /// Adds a matrix of the checkpoint, stored as `[rows, columns]`, turned to `[columns, rows]`.
     pub(super) fn transposed(&mut self, tensor: &str, [rows, columns]: [usize; 2]) -> String {
-        let content = Content::Stored { tensor: tensor.into(), transposed: true };
-        self.initializer(tensor.into(), &[columns, rows], DataType::Float, content)
+        self.stored_as((tensor, tensor.into()), Form::Transposed, columns, &[columns, rows])
+    }
+
+    /// Adds a tensor with rows of `columns` numbers in another form, once under each name.
+    pub(super) fn stored_as(
+        &mut self,
+        (tensor, name): (&str, String),
+        form: Form,
+        columns: usize,
+        dims: &[usize],
+    ) -> String {
+        let key = (-1, dims.to_vec(), name.clone().into_bytes());
+        if self.constants.insert(key, name.clone()).is_some() {
+            return name;
+        }
+        let elem = match form {
+            Form::Codes { .. } => DataType::Int8,
+            _ => DataType::Float,
+        };
+        self.initializer(name, dims, elem, Content::Stored { tensor: tensor.into(), columns, form })
     }
 
     fn initializer(&mut self, name: String, dims: &[usize], elem: DataType, content: Content) -> String {
-        let len = match &content {
-            Content::Bytes(bytes) => bytes.len() as u64,
-            Content::Stored { .. } => dims.iter().map(|&dim| dim as u64).product::<u64>() * 4,
-        };
-        let dims = dims.iter().map(|&dim| dim as i64).collect();
-        let head = TensorHead { dims, data_type: elem as i32, name: name.clone() };
-        self.initializers.push(Initializer { head, content, len });
+        self.initializers.push(Initializer::new(name.clone(), dims, elem, content));
         name
     }
 
-    /// How many bytes [`Self::write`] writes.
-    pub(super) fn encoded_len(&self) -> u64 {
-        let graph = self.graph_len();
-        model_head().encoded_len() as u64 + prefix_len(MODEL_GRAPH_FIELD, graph) + graph
+    /// The nodes, inputs and outputs.
+    pub(super) fn graph(&self) -> &Graph {
+        &self.graph
     }
-
-    fn graph_len(&self) -> u64 {
-        let tensors = self.initializers.iter().map(|tensor| {
-            let len = tensor.encoded_len();
-            prefix_len(GRAPH_INITIALIZER_FIELD, len) + len
-        });
-        self.graph.encoded_len() as u64 + tensors.sum::<u64>()
-    }
-
-    /// Fails if the model does not fit in one file.
-    pub(super) fn check_len(&self) -> Result<(), ExportError> {
-        match self.encoded_len() {
-            bytes if bytes > MAX_BYTES => Err(ExportError::TooLarge { bytes, limit: MAX_BYTES }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes the model. `fail` turns what the writer says into the caller's error.
-    pub(super) fn write(
-        &self,
-        weights: &dyn WeightSource,
-        out: &mut impl Write,
-        fail: impl Fn(io::Error) -> ExportError,
-    ) -> Result<(), ExportError> {
-        let mut head = model_head().encode_to_vec();
-        prefix(MODEL_GRAPH_FIELD, self.graph_len(), &mut head);
-        head.extend(self.graph.encode_to_vec());
-        out.write_all(&head).map_err(&fail)?;
-        for tensor in &self.initializers {
-            let mut head = Vec::new();
-            prefix(GRAPH_INITIALIZER_FIELD, tensor.encoded_len(), &mut head);
-            head.extend(tensor.head.encode_to_vec());
-            prefix(TENSOR_RAW_DATA_FIELD, tensor.len, &mut head);
-            out.write_all(&head).map_err(&fail)?;
-            match &tensor.content {
-                Content::Bytes(bytes) => out.write_all(bytes).map_err(&fail)?,
-                Content::Stored { tensor: name, transposed } => {
-                    let values = weights.read(name)?;
-                    debug_assert_eq!(values.len() as u64 * 4, tensor.len);
-                    let columns = tensor.head.dims.first().map_or(1, |&dim| dim as usize);
-                    write_floats(out, &values, transposed.then_some(columns)).map_err(&fail)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Initializer {
-    fn encoded_len(&self) -> u64 {
-        self.head.encoded_len() as u64 + prefix_len(TENSOR_RAW_DATA_FIELD, self.len) + self.len
-    }
-}
-
-fn write_floats(out: &mut impl Write, values: &[f32], transpose_columns: Option<usize>) -> io::Result<()> {
-    let columns = transpose_columns.unwrap_or(1).max(1);
-    let mut buffer = Vec::with_capacity(values.len() / columns * 4);
-    for column in 0..columns {
-        buffer.clear();
-        buffer.extend(values.iter().skip(column).step_by(columns).flat_map(|value| value.to_le_bytes()));
-        out.write_all(&buffer)?;
-    }
-    Ok(())
-}
-
-fn model_head() -> ModelHead {
-    ModelHead {
-        ir_version: IR_VERSION,
-        producer_name: "lateen".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
-        opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],
-    }
-}
-
-fn prefix(field: u32, len: u64, out: &mut Vec<u8>) {
-    encode_key(field, WireType::LengthDelimited, out);
-    encode_varint(len, out);
-}
-
-fn prefix_len(field: u32, len: u64) -> u64 {
-    (key_len(field) + encoded_len_varint(len)) as u64
 }

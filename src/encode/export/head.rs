@@ -1,9 +1,9 @@
 //! What a model answers: one vector per text, one per token, or scores of a pair.
 
 use super::ExportError;
-use super::bert::{BertConfig, BertGraph};
-use super::checkpoint::Checkpoint;
-use super::graph::{GraphBuilder, int};
+use super::family::Family;
+use super::graph::GraphBuilder;
+use super::net::Net;
 
 /// What the exported model computes from its last hidden states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,18 +12,26 @@ pub enum Head {
     Dense,
     /// One vector per token, not normalised: output `token_embeddings`, `[batch, sequence, dim]`.
     Tokens,
-    /// `BertForSequenceClassification`: output `logits`, `[batch, labels]`.
+    /// The family's `…ForSequenceClassification`: output `logits`, `[batch, labels]`.
     CrossEncoder,
+    /// A decoder's `…ForCausalLM`: output `logits`, `[batch, 1, vocabulary]`, of the token after the last.
+    NextToken,
+    /// Several kinds of vectors in one pass, as bge-m3's (Chen et al., arXiv:2402.03216): outputs `dense_vecs`
+    /// `[batch, hidden]`, `sparse_vecs` `[batch, sequence]` and `colbert_vecs` `[batch, sequence, dim]`, the last two
+    /// from `sparse_linear.safetensors` and `colbert_linear.safetensors` beside the checkpoint.
+    Several,
 }
 
 impl Head {
-    /// The head's word in options and messages: `dense`, `tokens`, `cross-encoder`.
+    /// The head's word in options and messages: `dense`, `tokens`, `cross-encoder`, `next-token`, `several`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Dense => "dense",
             Self::Tokens => "tokens",
             Self::CrossEncoder => "cross-encoder",
+            Self::NextToken => "next-token",
+            Self::Several => "several",
         }
     }
 }
@@ -35,6 +43,8 @@ pub enum Pooling {
     Mean,
     /// The vector of the first token, `[CLS]`.
     Cls,
+    /// The vector of the text's last token, which in decoders has seen all others.
+    LastToken,
 }
 
 /// A linear map behind the encoder, part of the exported graph: `y = W·x + b`.
@@ -105,106 +115,123 @@ impl Projection {
     }
 }
 
-/// The graph of `config` with weights of `checkpoint` and the head asked for, and the head's dimension.
+/// The linear maps of [`Head::Several`].
+#[derive(Debug, Default)]
+pub(super) struct SeveralHeads {
+    /// To one number for each token: how much it counts.
+    pub(super) sparse: Option<Projection>,
+    /// To a vector for each token.
+    pub(super) tokens: Option<Projection>,
+}
+
+/// What a head is made of.
+#[derive(Debug, Default)]
+pub(super) struct HeadParts<'a> {
+    pub(super) pooling: Option<Pooling>,
+    pub(super) projection: Option<&'a Projection>,
+    pub(super) several: SeveralHeads,
+}
+
+/// Adds the encoder and `head`; returns the head's dimension.
 pub(super) fn build(
-    config: &BertConfig,
-    checkpoint: &Checkpoint,
+    family: &dyn Family,
+    net: &mut Net<'_>,
     head: Head,
-    pooling: Pooling,
-    projection: Option<&Projection>,
-) -> Result<(GraphBuilder, usize), ExportError> {
-    let mut bert = BertGraph::new(head.name(), config, checkpoint);
-    let hidden = bert.encoder()?;
-    bert.graph.scope(head.name());
-    let dim = match head {
-        Head::Dense => dense(&mut bert, &hidden, pooling),
-        Head::Tokens => tokens(&mut bert, &hidden, projection)?,
-        Head::CrossEncoder => cross_encoder(&mut bert, &hidden, checkpoint)?,
-    };
-    bert.graph.check_len()?;
-    Ok((bert.graph, dim))
-}
-
-fn dense(bert: &mut BertGraph<'_>, hidden: &str, pooling: Pooling) -> usize {
-    let pooled = match pooling {
-        Pooling::Cls => first_token(bert, hidden),
-        Pooling::Mean => {
-            let mask = bert.mask_f32(&[2]);
-            let graph = &mut bert.graph;
-            let sequence = graph.constant_i64(&[1], &[1]);
-            let kept = graph.node("Mul", &[hidden, &mask], vec![]);
-            let sum = graph.node("ReduceSum", &[&kept, &sequence], vec![int("keepdims", 0)]);
-            let count = graph.node("ReduceSum", &[&mask, &sequence], vec![int("keepdims", 0)]);
-            let least = graph.scalar(1e-9);
-            let count = graph.node("Max", &[&count, &least], vec![]);
-            graph.node("Div", &[&sum, &count], vec![])
-        }
-    };
-    let graph = &mut bert.graph;
-    let last = graph.constant_i64(&[1], &[-1]);
-    let squares = graph.node("Mul", &[&pooled, &pooled], vec![]);
-    let sum = graph.node("ReduceSum", &[&squares, &last], vec![int("keepdims", 1)]);
-    let norm = graph.node("Sqrt", &[&sum], vec![]);
-    let least = graph.scalar(1e-12);
-    let norm = graph.node("Max", &[&norm, &least], vec![]);
-    let unit = graph.node("Div", &[&pooled, &norm], vec![]);
-    let dim = bert.config.hidden_size;
-    graph.output_f32("sentence_embedding", &unit, &[Err("batch"), Ok(dim as i64)]);
-    dim
-}
-
-fn tokens(
-    bert: &mut BertGraph<'_>,
-    hidden: &str,
-    projection: Option<&Projection>,
+    parts: &HeadParts<'_>,
 ) -> Result<usize, ExportError> {
-    let size = bert.config.hidden_size;
-    let (output, dim) = match projection {
-        None => (bert.graph.node("Identity", &[hidden], vec![]), size),
-        Some(projection) if projection.inputs != size => {
-            return Err(ExportError::Projection { expected: size, found: projection.inputs });
+    let hidden = family.encode(net)?;
+    net.graph.scope(head.name());
+    // A head is small, and what it says is final. A vocabulary is not small.
+    if head != Head::NextToken {
+        net.int8 = None;
+    }
+    let size = family.hidden_size();
+    match head {
+        Head::Dense => {
+            let pooled = pool(net, &hidden, parts.pooling.unwrap_or(family.pooling()));
+            dense(net, "sentence_embedding", &pooled, size);
+            Ok(size)
         }
-        Some(projection) => (project(&mut bert.graph, hidden, projection), projection.outputs),
-    };
-    bert.graph.output_f32("token_embeddings", &output, &[Err("batch"), Err("sequence"), Ok(dim as i64)]);
-    Ok(dim)
-}
-
-fn project(graph: &mut GraphBuilder, hidden: &str, projection: &Projection) -> String {
-    let (inputs, outputs) = (projection.inputs, projection.outputs);
-    let turned: Vec<f32> = (0..inputs)
-        .flat_map(|column| projection.weight.iter().copied().skip(column).step_by(inputs))
-        .collect();
-    let weight = graph.inline("projection.weight", &[inputs, outputs], &turned);
-    let product = graph.node("MatMul", &[hidden, &weight], vec![]);
-    match &projection.bias {
-        None => product,
-        Some(bias) => {
-            let bias = graph.inline("projection.bias", &[outputs], bias);
-            graph.node("Add", &[&product, &bias], vec![])
+        Head::Tokens => tokens(net, &hidden, size, parts.projection),
+        Head::CrossEncoder => {
+            let (logits, labels) = family.classify(net, &hidden)?;
+            net.graph.output_f32("logits", &logits, &[Err("batch"), Ok(labels as i64)]);
+            Ok(labels)
         }
+        Head::NextToken => {
+            let (logits, numbers) = family.next_token(net, &hidden)?;
+            net.graph.output_f32("logits", &logits, &[Err("batch"), Ok(1), Ok(numbers as i64)]);
+            Ok(numbers)
+        }
+        Head::Several => several(net, &hidden, size, &parts.several),
     }
 }
 
-fn cross_encoder(
-    bert: &mut BertGraph<'_>,
-    hidden: &str,
-    checkpoint: &Checkpoint,
-) -> Result<usize, ExportError> {
-    let size = bert.config.hidden_size;
-    let labels = match checkpoint.find("classifier.weight") {
-        Some((_, [labels, _])) => *labels,
-        _ => 1, // `linear` below says what is missing or misshapen
-    };
-    let first = first_token(bert, hidden);
-    let pooled = bert.linear("pooler.dense", &first, size, size)?;
-    let pooled = bert.graph.node("Tanh", &[&pooled], vec![]);
-    let logits = bert.linear("classifier", &pooled, size, labels)?;
-    bert.graph.output_f32("logits", &logits, &[Err("batch"), Ok(labels as i64)]);
-    Ok(labels)
+fn pool(net: &mut Net<'_>, hidden: &str, pooling: Pooling) -> String {
+    match pooling {
+        Pooling::Mean => net.mean(hidden),
+        Pooling::Cls => net.first_token(hidden),
+        Pooling::LastToken => net.last_token(hidden, None),
+    }
 }
 
-fn first_token(bert: &mut BertGraph<'_>, hidden: &str) -> String {
-    let zero = bert.graph.constant_i64(&[], &[0]);
-    bert.graph.node("Gather", &[hidden, &zero], vec![int("axis", 1)])
+fn dense(net: &mut Net<'_>, name: &str, pooled: &str, size: usize) {
+    let unit = net.unit(pooled);
+    net.graph.output_f32(name, &unit, &[Err("batch"), Ok(size as i64)]);
+}
+
+fn tokens(
+    net: &mut Net<'_>,
+    hidden: &str,
+    size: usize,
+    projection: Option<&Projection>,
+) -> Result<usize, ExportError> {
+    let (output, dim) = match projection {
+        None => (net.graph.node("Identity", &[hidden], vec![]), size),
+        Some(projection) => (project(net, ("projection", hidden, size), projection)?, projection.outputs),
+    };
+    net.graph.output_f32("token_embeddings", &output, &[Err("batch"), Err("sequence"), Ok(dim as i64)]);
+    Ok(dim)
+}
+
+fn several(net: &mut Net<'_>, hidden: &str, size: usize, heads: &SeveralHeads) -> Result<usize, ExportError> {
+    let first = net.first_token(hidden);
+    dense(net, "dense_vecs", &first, size);
+    if let Some(sparse) = &heads.sparse {
+        let weights = project(net, ("sparse_linear", hidden, size), sparse)?;
+        let weights = net.graph.node("Relu", &[&weights], vec![]);
+        let last = net.graph.constant_i64(&[1], &[-1]);
+        let weights = net.graph.node("Squeeze", &[&weights, &last], vec![]);
+        net.graph.output_f32("sparse_vecs", &weights, &[Err("batch"), Err("sequence")]);
+    }
+    if let Some(tokens) = &heads.tokens {
+        let rows = project(net, ("colbert_linear", hidden, size), tokens)?;
+        let dim = Ok(tokens.outputs as i64);
+        net.graph.output_f32("colbert_vecs", &rows, &[Err("batch"), Err("sequence"), dim]);
+    }
+    Ok(size)
+}
+
+fn project(
+    net: &mut Net<'_>,
+    (name, hidden, size): (&str, &str, usize),
+    projection: &Projection,
+) -> Result<String, ExportError> {
+    let (inputs, outputs) = (projection.inputs, projection.outputs);
+    if inputs != size {
+        return Err(ExportError::Projection { expected: size, found: inputs });
+    }
+    let graph: &mut GraphBuilder = &mut net.graph;
+    let turned: Vec<f32> = (0..inputs)
+        .flat_map(|column| projection.weight.iter().copied().skip(column).step_by(inputs))
+        .collect();
+    let weight = graph.inline(&format!("{name}.weight"), &[inputs, outputs], &turned);
+    let product = graph.node("MatMul", &[hidden, &weight], vec![]);
+    Ok(match &projection.bias {
+        None => product,
+        Some(bias) => {
+            let bias = graph.inline(&format!("{name}.bias"), &[outputs], bias);
+            graph.node("Add", &[&product, &bias], vec![])
+        }
+    })
 }

@@ -7,12 +7,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::checkpoint::Checkpoint;
-use super::graph::WeightSource;
+use super::head::SeveralHeads;
+use super::initializer::WeightSource;
 use super::{ConvertOptions, ExportError, Head, Pooling, Projection, read_json};
 
 /// Files that are taken over as they are, where the checkpoint has them.
 const COPIED: [&str; 5] =
     ["config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"];
+/// Files that say how a judge reads a pair and what its scores mean.
+const COPIED_FOR_JUDGES: [&str; 2] = ["lateen.json", "config_sentence_transformers.json"];
 
 #[derive(Deserialize)]
 struct Module {
@@ -39,7 +42,7 @@ impl Declared {
             declared.max_tokens = value["max_seq_length"].as_u64().map(|tokens| tokens as usize);
         }
         let file = directory.join("modules.json");
-        if head == Head::CrossEncoder || !file.exists() {
+        if !matches!(head, Head::Dense | Head::Tokens) || !file.exists() {
             return Ok(declared);
         }
         let modules: Vec<Module> = read_json(&file)?;
@@ -77,11 +80,13 @@ fn pooling(directory: &Path) -> Result<Pooling, ExportError> {
     match modes.as_slice() {
         ["pooling_mode_mean_tokens"] => Ok(Pooling::Mean),
         ["pooling_mode_cls_token"] => Ok(Pooling::Cls),
+        ["pooling_mode_lasttoken"] => Ok(Pooling::LastToken),
         _ => Err(ExportError::Config {
             file,
             field: "pooling_mode_*",
             found: modes.join(" and "),
-            expected: "exactly one of pooling_mode_mean_tokens and pooling_mode_cls_token can be written",
+            expected: "exactly one of pooling_mode_mean_tokens, pooling_mode_cls_token and pooling_mode_lasttoken can be \
+                       written",
         }),
     }
 }
@@ -124,6 +129,52 @@ fn projection(directory: &Path) -> Result<Projection, ExportError> {
     }
 }
 
+/// The linear maps that bge-m3 has beside its weights.
+pub(super) fn several(directory: &Path) -> Result<SeveralHeads, ExportError> {
+    let heads = SeveralHeads {
+        sparse: linear(directory, "sparse_linear.safetensors")?,
+        tokens: linear(directory, "colbert_linear.safetensors")?,
+    };
+    match (&heads.sparse, &heads.tokens) {
+        (None, None) => Err(ExportError::MissingFile { path: directory.join("colbert_linear.safetensors") }),
+        (Some(sparse), _) if sparse.outputs() != 1 => Err(ExportError::Shape {
+            tensor: "weight".into(),
+            file: directory.join("sparse_linear.safetensors"),
+            expected: vec![1, sparse.inputs()],
+            found: vec![sparse.outputs(), sparse.inputs()],
+        }),
+        _ => Ok(heads),
+    }
+}
+
+/// `weight` and `bias` of one file, if it is there.
+fn linear(directory: &Path, name: &'static str) -> Result<Option<Projection>, ExportError> {
+    let file = directory.join(name);
+    if !file.exists() {
+        let path = file.with_extension("pt");
+        return if path.exists() { Err(ExportError::Pickle { path, wanted: name }) } else { Ok(None) };
+    }
+    let weights = Checkpoint::open_file(&file)?.with_prefix("linear.");
+    let shape = match weights.find("weight") {
+        Some((_, &[outputs, inputs])) => [outputs, inputs],
+        _ => [1, 1], // `expect` below says what is missing or misshapen
+    };
+    let weight = weights.read(&weights.expect("weight", &shape)?)?;
+    let bias = match weights.find("bias") {
+        Some(_) => Some(weights.read(&weights.expect("bias", &shape[..1])?)?),
+        None => None,
+    };
+    match Projection::new(shape[1], shape[0], weight, bias) {
+        Some(projection) => Ok(Some(projection)),
+        None => Err(ExportError::Shape {
+            tensor: "weight".into(),
+            file,
+            expected: vec![1, 1],
+            found: shape.to_vec(),
+        }),
+    }
+}
+
 /// What the graph turned out to be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
@@ -139,7 +190,9 @@ pub(super) fn write(
     options: &ConvertOptions,
     shape: Shape,
 ) -> Result<(), ExportError> {
-    for name in COPIED {
+    let judges = matches!(options.head, Head::CrossEncoder | Head::NextToken);
+    let more = COPIED_FOR_JUDGES.iter().filter(|_| judges);
+    for name in COPIED.iter().chain(more) {
         let from = source.join(name);
         if from.exists() {
             fs::copy(&from, target.join(name)).map_err(|source| ExportError::Io { path: from, source })?;
@@ -148,7 +201,7 @@ pub(super) fn write(
     match options.head {
         Head::Dense => write_dense(source, target, shape),
         Head::Tokens => write_tokens(target, options, shape.max_tokens),
-        Head::CrossEncoder => write_lengths(target, shape.max_tokens),
+        Head::CrossEncoder | Head::NextToken | Head::Several => write_lengths(target, shape.max_tokens),
     }
 }
 
@@ -175,6 +228,7 @@ fn write_dense(source: &Path, target: &Path, shape: Shape) -> Result<(), ExportE
         "word_embedding_dimension": shape.dim,
         "pooling_mode_cls_token": shape.pooling == Pooling::Cls,
         "pooling_mode_mean_tokens": shape.pooling == Pooling::Mean,
+        "pooling_mode_lasttoken": shape.pooling == Pooling::LastToken,
         "pooling_mode_max_tokens": false,
         "pooling_mode_mean_sqrt_len_tokens": false,
     });
@@ -208,7 +262,7 @@ fn write_tokens(target: &Path, options: &ConvertOptions, max_tokens: usize) -> R
     write_json(&target.join("config_sentence_transformers.json"), &settings)
 }
 
-fn write_json(path: &Path, value: &Value) -> Result<(), ExportError> {
+pub(super) fn write_json(path: &Path, value: &Value) -> Result<(), ExportError> {
     fs::write(path, format!("{value:#}\n"))
         .map_err(|source| ExportError::Io { path: path.to_owned(), source })
 }

@@ -1,12 +1,12 @@
 //! The part of the ONNX file format that the exporter writes, declared by hand.
 //!
-//! Field numbers and types follow `onnx/onnx.proto` of the ONNX project (IR version 8). Declaring the eleven
+//! Field numbers and types follow `onnx/onnx.proto` of the ONNX project (IR version 8). Declaring the
 //! messages here spares every build the protobuf compiler. Fields the exporter never sets are left out:
 //! protobuf readers take them as absent.
 
 #![allow(missing_docs)] // The names are those of the specification.
 
-/// A whole model file. Its graph (field 7) is written apart, weight by weight: see [`super::graph`].
+/// A whole model file. Its graph (field 7) is written apart, weight by weight: see [`super::file`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ModelHead {
     #[prost(int64, tag = "1")]
@@ -92,6 +92,23 @@ pub struct TensorHead {
     pub data_type: i32,
     #[prost(string, tag = "8")]
     pub name: String,
+    /// Where the numbers lie instead, if [`TensorHead::data_location`] is [`EXTERNAL`].
+    #[prost(message, repeated, tag = "13")]
+    pub external_data: Vec<Entry>,
+    #[prost(int32, optional, tag = "14")]
+    pub data_location: Option<i32>,
+}
+
+/// `TensorProto.DataLocation.EXTERNAL`: the numbers lie in a file beside the model's.
+pub const EXTERNAL: i32 = 1;
+
+/// `StringStringEntryProto`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Entry {
+    #[prost(string, tag = "1")]
+    pub key: String,
+    #[prost(string, tag = "2")]
+    pub value: String,
 }
 
 /// `TensorProto.raw_data`: the numbers, little-endian, row-major.
@@ -102,7 +119,21 @@ pub const TENSOR_RAW_DATA_FIELD: u32 = 9;
 pub enum DataType {
     Undefined = 0,
     Float = 1,
+    UInt8 = 2,
+    Int8 = 3,
     Int64 = 7,
+}
+
+impl DataType {
+    /// The size of one number.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::Undefined => 0,
+            Self::UInt8 | Self::Int8 => 1,
+            Self::Float => 4,
+            Self::Int64 => 8,
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::sentence_transformers::{Module, Modules};
 use super::{Expansion, Head, Recipe, TokenRules, checked_length, graph, punctuation};
 use crate::encode::directory::ModelDirectory;
+use crate::encode::layer::Layer;
 use crate::encode::projection::Projection;
 use crate::encode::{EncodeError, ModelOptions};
 
@@ -24,6 +25,7 @@ struct Settings {
     attend_to_expansion_tokens: Option<bool>,
     skiplist_words: Option<Vec<String>>,
     prompts: BTreeMap<String, Option<String>>,
+    default_prompt_name: Option<String>,
     do_lower_case: bool,
 }
 
@@ -50,12 +52,16 @@ impl Settings {
             document_prefix: self.document_prefix.clone().unwrap_or_else(|| "[D] ".to_owned()),
             expansion,
             skip_words: self.skiplist_words.clone().unwrap_or_else(punctuation),
+            skip_in_queries: false,
+            skip_in_documents: true,
             skip_unknown: true,
         }
     }
 
+    /// The prompt of that name, else the default one.
     fn prompt(&self, name: &str) -> String {
-        self.prompts.get(name).cloned().flatten().unwrap_or_default()
+        let mut names = [Some(name), self.default_prompt_name.as_deref()].into_iter().flatten();
+        names.find_map(|name| self.prompts.get(name).cloned().flatten()).unwrap_or_default()
     }
 }
 
@@ -87,8 +93,8 @@ pub(super) fn pylate(directory: &ModelDirectory, options: &ModelOptions) -> Resu
         head: Head::Tokens(settings.rules(query)),
         normalize: true,
         transformer: modules.transformer,
-        projections: modules.projections,
-        projection_bytes: modules.projection_bytes,
+        layers: modules.layers,
+        layer_bytes: modules.layer_bytes,
         notes: Vec::new(),
     })
 }
@@ -113,8 +119,8 @@ pub(super) fn onnx_colbert(
         query_prompt: String::new(),
         document_prompt: String::new(),
         head: Head::Tokens(settings.rules(query)),
-        projections: Vec::new(),
-        projection_bytes: Vec::new(),
+        layers: Vec::new(),
+        layer_bytes: Vec::new(),
         normalize: true,
         notes: Vec::new(),
     })
@@ -141,7 +147,8 @@ pub(super) fn stanford(directory: &ModelDirectory, options: &ModelOptions) -> Re
     let document = checked_length(directory, FILE, "doc_maxlen", metadata.doc_maxlen)?.unwrap_or(220);
     let graph = graph(&[directory], options)?;
     let projection = Projection::stanford(&directory.path("model.safetensors"))?;
-    let (projections, projection_bytes) = projection.into_iter().unzip();
+    let (layers, layer_bytes) =
+        projection.map(|(dense, bytes)| (Layer::Dense(dense), bytes)).into_iter().unzip();
     let expansion =
         Expansion { length: query, attend: metadata.attend_to_mask_tokens, token: None, fixed: true };
     let skip = metadata.mask_punctuation.unwrap_or(true);
@@ -150,6 +157,8 @@ pub(super) fn stanford(directory: &ModelDirectory, options: &ModelOptions) -> Re
         document_prefix: metadata.doc_token_id.unwrap_or_else(|| "[unused1]".to_owned()),
         expansion: Some(expansion),
         skip_words: if skip { punctuation() } else { Vec::new() },
+        skip_in_queries: false,
+        skip_in_documents: true,
         skip_unknown: false,
     };
     Ok(Recipe {
@@ -161,8 +170,8 @@ pub(super) fn stanford(directory: &ModelDirectory, options: &ModelOptions) -> Re
         query_prompt: String::new(),
         document_prompt: String::new(),
         head: Head::Tokens(rules),
-        projections,
-        projection_bytes,
+        layers,
+        layer_bytes,
         normalize: true,
         notes: Vec::new(),
     })

@@ -1,17 +1,20 @@
 //! What a model directory says about itself: each layout becomes one [`Recipe`].
 
 mod colbert;
+mod graphs;
 mod plain;
 mod sentence_transformers;
 
 use std::path::PathBuf;
 
+use graphs::{find_graph, no_graph};
+pub(super) use graphs::{graph, variants};
 use serde::Deserialize;
 
 use super::directory::ModelDirectory;
+use super::layer::Layer;
 use super::pooling::Pooling;
-use super::projection::Projection;
-use super::{EncodeError, ModelOptions};
+use super::{EncodeError, ModelOptions, m3};
 
 /// The longest text that a configuration may ask for, in tokens.
 pub(super) const MAX_TOKENS: usize = 1 << 20;
@@ -30,6 +33,13 @@ pub(super) enum Layout {
     Plain,
 }
 
+impl Layout {
+    /// Whether models of this layout run a graph; the others look vectors up.
+    pub(super) fn has_graph(self) -> bool {
+        !matches!(self, Self::LateenStatic | Self::Model2Vec)
+    }
+}
+
 /// How an ONNX graph is used as an encoder.
 #[derive(Debug)]
 pub(super) struct Recipe {
@@ -43,9 +53,10 @@ pub(super) struct Recipe {
     pub(super) document_prompt: String,
     pub(super) head: Head,
     /// Applied after pooling, or to each token; left out where the graph contains them.
-    pub(super) projections: Vec<Projection>,
-    /// The bytes of the projections' weights, for the fingerprint.
-    pub(super) projection_bytes: Vec<Vec<u8>>,
+    pub(super) layers: Vec<Layer>,
+    /// The bytes of the layers' weights, for the fingerprint.
+    pub(super) layer_bytes: Vec<Vec<u8>>,
+    /// Whether vectors are scaled to length 1 at the end.
     pub(super) normalize: bool,
     /// What was assumed because the directory does not say it.
     pub(super) notes: Vec<String>,
@@ -66,8 +77,12 @@ pub(super) struct TokenRules {
     pub(super) query_prefix: String,
     pub(super) document_prefix: String,
     pub(super) expansion: Option<Expansion>,
-    /// Words whose tokens are left out of documents.
+    /// Words whose tokens are left out.
     pub(super) skip_words: Vec<String>,
+    /// Whether they are left out of queries too.
+    pub(super) skip_in_queries: bool,
+    /// Whether they are left out of documents.
+    pub(super) skip_in_documents: bool,
     /// Whether words that are no token skip the unknown token, as PyLate does.
     pub(super) skip_unknown: bool,
 }
@@ -118,11 +133,14 @@ pub(super) fn detect(directory: &ModelDirectory) -> Result<Layout, EncodeError> 
     if directory.has("onnx_config.json") {
         return Ok(Layout::OnnxColbert);
     }
-    if find_graph(&[directory], None).is_some() {
+    if let Some(path) = m3::is_unread_colbert(directory) {
+        return Err(EncodeError::PickledHead { path });
+    }
+    if find_graph(&[directory], None).is_some() || m3::has_heads(directory) {
         return Ok(Layout::Plain);
     }
-    if directory.has("model.safetensors") {
-        return Err(no_graph(directory, None));
+    if directory.has("model.safetensors") || !variants(&[directory]).is_empty() {
+        return Err(no_graph(&[directory], None));
     }
     match directory.pickle() {
         Some(path) => Err(EncodeError::Pickle { path }),
@@ -143,44 +161,6 @@ pub(super) fn recipe(
         Layout::SentenceTransformers => sentence_transformers::recipe(directory, options),
         _ => plain::recipe(directory, options),
     }
-}
-
-fn graph_names(variant: Option<&str>) -> Vec<String> {
-    let stems = match variant {
-        Some(variant) => vec![variant.to_owned(), format!("model_{variant}")],
-        None => vec!["model".to_owned()],
-    };
-    stems.iter().flat_map(|stem| [format!("{stem}.onnx"), format!("onnx/{stem}.onnx")]).collect()
-}
-
-/// The graph in the first of `directories` that has one.
-fn find_graph(directories: &[&ModelDirectory], variant: Option<&str>) -> Option<PathBuf> {
-    let names = graph_names(variant);
-    directories.iter().find_map(|directory| directory.first(&names))
-}
-
-/// The graph, or why there is none.
-pub(super) fn graph(directories: &[&ModelDirectory], options: &ModelOptions) -> Result<PathBuf, EncodeError> {
-    let variant = options.variant.as_deref();
-    if let Some(bad) = variant.filter(|v| v.contains(['/', '\\', ':']) || v.contains("..")) {
-        return Err(EncodeError::Field {
-            path: directories[0].root().to_owned(),
-            field: "variant",
-            found: bad.to_owned(),
-            expected: "a plain name such as int8",
-        });
-    }
-    find_graph(directories, variant).ok_or_else(|| {
-        let has_weights = directories.iter().any(|directory| directory.has("model.safetensors"));
-        match directories.iter().find_map(|directory| directory.pickle()) {
-            Some(path) if !has_weights => EncodeError::Pickle { path },
-            _ => no_graph(directories[0], variant),
-        }
-    })
-}
-
-fn no_graph(directory: &ModelDirectory, variant: Option<&str>) -> EncodeError {
-    EncodeError::NoGraph { directory: directory.root().to_owned(), looked_for: graph_names(variant) }
 }
 
 /// A length from a configuration, in bounds.

@@ -14,8 +14,8 @@ pub(super) fn recipe(directory: &ModelDirectory, options: &ModelOptions) -> Resu
         query_prompt: String::new(),
         document_prompt: String::new(),
         head: Head::Pooled { modes: vec![Pooling::Mean], include_prompt: true },
-        projections: Vec::new(),
-        projection_bytes: Vec::new(),
+        layers: Vec::new(),
+        layer_bytes: Vec::new(),
         normalize: true,
         notes: vec!["no modules.json: mean pooling and unit length are assumed".to_owned()],
     })

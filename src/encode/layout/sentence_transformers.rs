@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{Expansion, Head, Recipe, TokenRules, checked_length, graph};
 use crate::encode::directory::ModelDirectory;
+use crate::encode::layer::{Layer, LayerNorm};
 use crate::encode::pooling::Pooling;
 use crate::encode::projection::Projection;
 use crate::encode::{EncodeError, ModelOptions};
@@ -69,13 +70,15 @@ struct PoolingSettings {
 #[serde(default)]
 struct MaskSettings {
     skiplist_words: Vec<String>,
+    skiplist_tasks: Option<Vec<String>>,
+    keep_only_token_ids: Option<Vec<u32>>,
 }
 
 /// The modules of a directory and what stands in them; the start for the layouts built on sentence-transformers.
 pub(super) struct Modules {
     pub(super) transformer: ModelDirectory,
-    pub(super) projections: Vec<Projection>,
-    pub(super) projection_bytes: Vec<Vec<u8>>,
+    pub(super) layers: Vec<Layer>,
+    pub(super) layer_bytes: Vec<Vec<u8>>,
     pub(super) normalize: bool,
     pooling: Option<ModelDirectory>,
     mask: Option<ModelDirectory>,
@@ -87,8 +90,8 @@ impl Modules {
         let modules: Vec<Module> = directory.optional_json("modules.json")?.unwrap_or_default();
         let mut this = Self {
             transformer: directory.clone(),
-            projections: Vec::new(),
-            projection_bytes: Vec::new(),
+            layers: Vec::new(),
+            layer_bytes: Vec::new(),
             normalize: false,
             pooling: None,
             mask: None,
@@ -113,20 +116,22 @@ impl Modules {
         let place = directory.part("modules.json", &module.path)?;
         match module.kind.rsplit('.').next().unwrap_or_default() {
             "Transformer" => self.transformer = place,
-            "Pooling" => self.pooling = Some(place),
+            "Pooling" if self.layers.is_empty() => self.pooling = Some(place),
+            "Pooling" => {
+                return Err(EncodeError::Field {
+                    path: directory.path("modules.json"),
+                    field: "type",
+                    found: format!("{} after a layer", module.kind),
+                    expected: "the pooling before the layers",
+                });
+            }
             "Dense" => {
-                let (projection, bytes) = Projection::load(&place)?;
-                if let Some(before) = self.projections.last().filter(|last| last.outputs != projection.inputs)
-                {
-                    return Err(EncodeError::Field {
-                        path: place.path("config.json"),
-                        field: "in_features",
-                        found: format!("{} after a layer that gives {}", projection.inputs, before.outputs),
-                        expected: "as many as the layer before gives",
-                    });
-                }
-                self.projections.push(projection);
-                self.projection_bytes.push(bytes);
+                let (dense, bytes) = Projection::load(&place)?;
+                self.push(&place, "in_features", Layer::Dense(dense), bytes)?;
+            }
+            "LayerNorm" => {
+                let (norm, bytes) = LayerNorm::load(&place)?;
+                self.push(&place, "dimension", Layer::Norm(norm), bytes)?;
             }
             "Normalize" => self.normalize = true,
             "MultiVectorMask" => self.mask = Some(place),
@@ -136,10 +141,38 @@ impl Modules {
                     path: directory.path("modules.json"),
                     field: "type",
                     found: module.kind,
-                    expected: "Transformer, Pooling, Dense, Normalize, MultiVectorMask or Dropout",
+                    expected: "Transformer, Pooling, Dense, LayerNorm, Normalize, MultiVectorMask or Dropout",
                 });
             }
         }
+        Ok(())
+    }
+
+    /// Adds a layer that fits behind those there are.
+    fn push(
+        &mut self,
+        place: &ModelDirectory,
+        field: &'static str,
+        layer: Layer,
+        bytes: Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let before = self.layers.iter().rev().find_map(Layer::widths);
+        if let (Some((_, gives)), Some((takes, _))) = (before, layer.widths())
+            && gives != takes
+        {
+            return Err(EncodeError::Field {
+                path: place.path("config.json"),
+                field,
+                found: format!("{takes} after a layer that gives {gives}"),
+                expected: "as many as the layer before gives",
+            });
+        }
+        if std::mem::take(&mut self.normalize) {
+            self.layers.push(Layer::Unit);
+            self.layer_bytes.push(b"unit".to_vec());
+        }
+        self.layers.push(layer);
+        self.layer_bytes.push(bytes);
         Ok(())
     }
 
@@ -149,7 +182,17 @@ impl Modules {
         mask: &ModelDirectory,
         max: Option<usize>,
     ) -> Result<(Head, Option<usize>, Option<usize>), EncodeError> {
-        let mask: MaskSettings = mask.optional_json("config.json")?.unwrap_or_default();
+        let place = mask;
+        let mask: MaskSettings = place.optional_json("config.json")?.unwrap_or_default();
+        if let Some(kept) = mask.keep_only_token_ids.filter(|kept| !kept.is_empty()) {
+            return Err(EncodeError::Field {
+                path: place.path("config.json"),
+                field: "keep_only_token_ids",
+                found: format!("{} tokens", kept.len()),
+                expected: "null: it keeps the parts of images, which are not read",
+            });
+        }
+        let tasks = mask.skiplist_tasks.unwrap_or_else(|| vec!["document".to_owned()]);
         let expansion = self.expansion()?;
         let query = match &expansion {
             Some(expansion) if expansion.fixed => Some(expansion.length),
@@ -161,6 +204,8 @@ impl Modules {
             document_prefix: String::new(),
             expansion,
             skip_words: mask.skiplist_words,
+            skip_in_queries: tasks.iter().any(|task| task == "query"),
+            skip_in_documents: tasks.iter().any(|task| task == "document"),
             skip_unknown: false,
         };
         Ok((Head::Tokens(rules), query, document))
@@ -220,8 +265,8 @@ pub(super) fn recipe(directory: &ModelDirectory, options: &ModelOptions) -> Resu
         head,
         normalize: modules.normalize,
         transformer: modules.transformer,
-        projections: modules.projections,
-        projection_bytes: modules.projection_bytes,
+        layers: modules.layers,
+        layer_bytes: modules.layer_bytes,
         notes,
     })
 }
@@ -255,8 +300,7 @@ fn pooled(directory: Option<&ModelDirectory>) -> Result<Head, EncodeError> {
         .filter_map(|(on, mode)| on.then_some(mode))
         .collect::<Vec<_>>(),
     };
-    if modes.is_empty() {
-        return Err(wrong("no mode at all".to_owned()));
-    }
+    // As sentence-transformers: a configuration that turns no mode on means the mean.
+    let modes = if modes.is_empty() { vec![Pooling::Mean] } else { modes };
     Ok(Head::Pooled { modes, include_prompt: settings.include_prompt.unwrap_or(true) })
 }

@@ -3,16 +3,8 @@
 use std::borrow::Cow;
 
 use super::super::EncodeError;
+use super::super::inputs::PastInput;
 use super::super::runtime::Tensor;
-
-/// An input for keys or values: `[rows, heads, tokens, dim]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PastInput {
-    /// The position among the past inputs.
-    pub(super) index: usize,
-    pub(super) heads: usize,
-    pub(super) dim: usize,
-}
 
 /// Keys and values of a prefix that rows share; without tokens, none.
 #[derive(Debug, Default)]

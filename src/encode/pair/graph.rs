@@ -1,23 +1,17 @@
 //! Runs rows through a graph, whichever inputs it has, and gives the numbers at each row's last token.
 
+use std::borrow::Cow;
+
 use super::super::EncodeError;
 use super::super::batch::buckets;
-use super::super::runtime::{Feed, FeedSession, FeedValues, Tensor};
-use super::cache::{Past, PastInput};
+use super::super::inputs::Role;
+use super::super::runtime::{Feed, FeedSession, FeedValues, Tensor, TokenBatch};
+use super::cache::Past;
 use super::reader::Row;
+use super::seq2seq::Encoder;
 
 /// Prefixes shorter than this are not worth a run of their own.
 const LEAST_PREFIX: usize = 8;
-
-/// What an input of a graph gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Role {
-    Ids,
-    Mask,
-    Types,
-    Positions,
-    Past(PastInput),
-}
 
 /// Where the numbers of a row lie in an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +60,10 @@ impl Readout {
 pub(super) struct PairGraph {
     pub(super) session: Box<dyn FeedSession>,
     pub(super) roles: Vec<Role>,
+    /// What runs before, where the graph is a decoder behind an encoder.
+    pub(super) encoder: Option<Encoder>,
+    /// The token that such a decoder begins with.
+    pub(super) first: u32,
     /// Outputs that take part in the cache, in the order of the past inputs.
     pub(super) presents: Vec<usize>,
     pub(super) reading: Reading,
@@ -100,8 +98,8 @@ impl PairGraph {
     /// Learns from one row how large the output is, and whether it is that of the last position only.
     pub(super) fn probe(&mut self, row: &Row, output: usize) -> Result<(), EncodeError> {
         let batch = Batch::new(std::slice::from_ref(row), &[0], 0, self);
-        let tensor = self.session.run(&self.feeds(&batch, &Past::default()), &[output])?.swap_remove(0);
-        if self.reading != Reading::Row && batch.columns > 1 {
+        let tensor = self.run_batch(&batch, &Past::default(), &[output])?.swap_remove(0);
+        if self.reading != Reading::Row && batch.columns > 1 && !self.roles.contains(&Role::FirstIds) {
             let positions = match (self.reading, &tensor.shape[..]) {
                 (Reading::Vocabulary, &[_, positions, _]) | (Reading::Position, &[_, positions]) => positions,
                 _ => 1,
@@ -122,7 +120,7 @@ impl PairGraph {
         all: &mut [Vec<Vec<f32>>],
     ) -> Result<(), EncodeError> {
         let batch = Batch::new(rows, positions, past.tokens, self);
-        let tensors = match self.session.run(&self.feeds(&batch, past), outputs) {
+        let tensors = match self.run_batch(&batch, past, outputs) {
             Err(EncodeError::Runtime { message, .. })
                 if positions.len() > 1 && is_out_of_memory(&message) =>
             {
@@ -159,11 +157,30 @@ impl PairGraph {
     fn prefix(&self, ids: &[u32]) -> Result<Past, EncodeError> {
         let row = Row { ids: ids.to_vec(), ..Row::default() };
         let batch = Batch::new(&[row], &[0], 0, self);
-        let tensors = self.session.run(&self.feeds(&batch, &Past::default()), &self.presents)?;
+        let tensors = self.run_batch(&batch, &Past::default(), &self.presents)?;
         Past::new(ids.len(), tensors)
     }
 
-    fn feeds<'a>(&'a self, batch: &'a Batch, past: &'a Past) -> Vec<Feed<'a>> {
+    fn run_batch(&self, batch: &Batch, past: &Past, outputs: &[usize]) -> Result<Vec<Tensor>, EncodeError> {
+        let states = match &self.encoder {
+            None => None,
+            Some(encoder) => {
+                let Batch { rows, columns, ids, mask, types, .. } = batch;
+                let (ids, mask, types) = (ids.clone(), mask.clone(), types.clone());
+                Some(encoder.run(&TokenBatch { rows: *rows, columns: *columns, ids, mask, types })?)
+            }
+        };
+        let first = vec![i64::from(self.first); batch.rows];
+        self.session.run(&self.feeds(batch, past, states.as_ref(), &first), outputs)
+    }
+
+    fn feeds<'a>(
+        &'a self,
+        batch: &'a Batch,
+        past: &'a Past,
+        states: Option<&'a Tensor>,
+        first: &'a [i64],
+    ) -> Vec<Feed<'a>> {
         let plain = vec![batch.rows, batch.columns];
         let masked = vec![batch.rows, past.tokens + batch.columns];
         let feed = |(input, role): (usize, &'a Role)| {
@@ -172,6 +189,12 @@ impl PairGraph {
                 Role::Mask => (masked.clone(), FeedValues::Integers(&batch.mask)),
                 Role::Types => (plain.clone(), FeedValues::Integers(&batch.types)),
                 Role::Positions => (plain.clone(), FeedValues::Integers(&batch.positions)),
+                Role::FirstIds => (vec![batch.rows, 1], FeedValues::Integers(first)),
+                Role::States => {
+                    let shape = states.map_or_else(Vec::new, |states| states.shape.clone());
+                    let values = states.map_or(&[][..], |states| &states.values[..]);
+                    (shape, FeedValues::Floats(Cow::Borrowed(values)))
+                }
                 Role::Past(past_input) => {
                     let (shape, values) = past.feed(past_input, batch.rows);
                     return Feed { input, shape, values: FeedValues::Floats(values) };

@@ -16,6 +16,8 @@ pub enum PairKind {
     NextToken,
     /// A score from each of several layers.
     Layers,
+    /// Logits of the first token that a decoder says behind an encoder.
+    FirstToken,
 }
 
 /// A kind, and the template that it is read with; none means the tokenizer's own for pairs.
@@ -28,7 +30,7 @@ pub(super) struct Recognised {
 }
 
 /// The ends of the names of architectures whose graphs judge pairs.
-const JUDGES: [&str; 2] = ["ForSequenceClassification", "ForCausalLM"];
+const JUDGES: [&str; 3] = ["ForSequenceClassification", "ForCausalLM", "ForConditionalGeneration"];
 
 /// Whether a directory holds a judge of pairs, told by its own files.
 ///
@@ -52,8 +54,9 @@ pub(super) fn recognise(
 ) -> Result<Recognised, EncodeError> {
     let architecture = config.architecture();
     let kind = match architecture {
-        name if name.starts_with("LayerWise") => PairKind::Layers,
+        name if name.starts_with("LayerWise") || name.starts_with("CostWise") => PairKind::Layers,
         name if name.ends_with("ForCausalLM") => PairKind::NextToken,
+        name if name.ends_with("ForConditionalGeneration") => PairKind::FirstToken,
         // A head over labels is what a directory without a word about it has.
         _ => PairKind::Labels,
     };
@@ -61,7 +64,7 @@ pub(super) fn recognise(
         return Ok(Recognised { kind, template: Some(template.clone()), note: None });
     }
     if let Some(template) = settings.template(directory)? {
-        return Ok(Recognised { kind, template: Some(template), note: None });
+        return Ok(Recognised { kind, template: Some(settings.with_answers(template)), note: None });
     }
     if kind == PairKind::Labels {
         // Tokenizers of decoders put nothing between two texts.
@@ -74,8 +77,11 @@ pub(super) fn recognise(
     let name = match architecture {
         name if name.starts_with("Qwen3") => "qwen3-reranker",
         name if name.starts_with("Qwen2") => "mxbai-rerank-v2",
+        name if name.starts_with("CostWise") => "bge-lightweight",
+        name if name.ends_with("ForConditionalGeneration") => "monot5",
         _ => "bge-llm",
     };
     let note = format!("the template {name} is assumed for {architecture}; lateen.json may state another");
-    Ok(Recognised { kind, template: PairTemplate::named(name), note: Some(note) })
+    let template = PairTemplate::named(name).map(|template| settings.with_answers(template));
+    Ok(Recognised { kind, template, note: Some(note) })
 }

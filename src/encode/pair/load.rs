@@ -4,14 +4,15 @@ use std::path::Path;
 
 use super::super::directory::{self, ModelDirectory, TOKENIZER_LIMIT};
 use super::super::fingerprint::Fingerprint;
+use super::super::inputs::{KeptShape, Role, roles};
 use super::super::runtime::{self, FeedSession, Graph};
 use super::super::special::Special;
 use super::super::text::TextTokenizer;
 use super::super::{EncodeError, RuntimeReport, layout};
-use super::cache::PastInput;
-use super::graph::{PairGraph, Reading, Readout, Role};
+use super::graph::{PairGraph, Reading, Readout};
 use super::kind::{PairKind, Recognised, recognise};
 use super::reader::{Form, Reader, Row, TextForm};
+use super::seq2seq::{self, Encoder};
 use super::settings::{Config, JudgeSettings, Saved, logit_score};
 use super::{PairModel, PairOptions};
 
@@ -160,17 +161,29 @@ impl Read<'_> {
         kind: PairKind,
         fingerprint: &mut Fingerprint,
     ) -> Result<(PairGraph, Outputs, RuntimeReport), EncodeError> {
-        let graph = Graph::open(&layout::graph(&[self.directory], &self.options.model)?)?;
-        add_graph(fingerprint, &graph)?;
-        let path = graph.path.clone();
-        let (session, report) = runtime::load_feeds(graph, &self.options.model)?;
+        let model = &self.options.model;
+        let both = seq2seq::graphs(self.directory, model).filter(|_| kind == PairKind::FirstToken);
+        let path = match &both {
+            Some((_, decoder)) => decoder.clone(),
+            None => layout::graph(&[self.directory], model)?,
+        };
+        let open = |path: &Path, fingerprint: &mut Fingerprint| {
+            let graph = Graph::open(path)?;
+            graph.add_to(fingerprint)?;
+            runtime::load(graph, model)
+        };
+        let encoder = match &both {
+            None => None,
+            Some((path, _)) => Some(Encoder::new(path, open(path, fingerprint)?.0)?),
+        };
+        let (session, report) = open(&path, fingerprint)?;
         let reading = match kind {
             PairKind::Labels => Reading::Row,
-            PairKind::NextToken => Reading::Vocabulary,
+            PairKind::NextToken | PairKind::FirstToken => Reading::Vocabulary,
             PairKind::Layers => Reading::Position,
         };
         let outputs = outputs(&path, session.outputs(), kind)?;
-        let graph = self.pair_graph(&path, session, reading)?;
+        let graph = self.pair_graph(&path, session, reading, (kind, encoder))?;
         Ok((graph, outputs, report))
     }
 
@@ -179,11 +192,18 @@ impl Read<'_> {
         path: &Path,
         session: Box<dyn FeedSession>,
         reading: Reading,
+        (kind, encoder): (PairKind, Option<Encoder>),
     ) -> Result<PairGraph, EncodeError> {
-        let (roles, presents) = self.roles(path, &*session)?;
+        let roles = match kind {
+            PairKind::FirstToken => seq2seq::roles(path, &*session, encoder.is_none())?,
+            _ => roles(path, &*session, &KeptShape::read(self.directory)?)?,
+        };
+        let presents = presents(&roles, session.outputs());
         Ok(PairGraph {
             session,
             roles,
+            encoder,
+            first: self.config.decoder_start_token_id.unwrap_or(self.padding),
             presents,
             reading,
             padding: self.padding,
@@ -192,48 +212,6 @@ impl Read<'_> {
             batch_bytes: self.options.batch_bytes,
             token_bytes: 0,
         })
-    }
-
-    /// What each input of a graph gets, and the outputs that give back what past inputs take.
-    fn roles(&self, path: &Path, session: &dyn FeedSession) -> Result<(Vec<Role>, Vec<usize>), EncodeError> {
-        let wrong = |problem: String| EncodeError::GraphInterface {
-            path: path.to_owned(),
-            problem,
-            names: session.inputs().iter().map(|input| input.name.clone()).collect(),
-        };
-        let (heads, dim) = self.config.kept();
-        let (mut roles, mut presents) = (Vec::new(), Vec::new());
-        let mut past = 0;
-        for input in session.inputs() {
-            roles.push(match input.name.as_str() {
-                "input_ids" => Role::Ids,
-                "attention_mask" => Role::Mask,
-                "token_type_ids" => Role::Types,
-                "position_ids" => Role::Positions,
-                name => {
-                    let Some(layer) = name.strip_prefix("past_key_values.") else {
-                        return Err(wrong(format!("wants the unknown input {name:?}")));
-                    };
-                    let size = |at: usize| input.shape.get(at).copied().flatten();
-                    let (Some(heads), Some(dim)) = (size(1).or(heads), size(3).or(dim)) else {
-                        return Err(wrong(format!("does not say how large its input {name:?} is")));
-                    };
-                    let present = format!("present.{layer}");
-                    presents.extend(session.outputs().iter().position(|output| *output == present));
-                    past += 1;
-                    Role::Past(PastInput { index: past - 1, heads, dim })
-                }
-            });
-        }
-        if !roles.contains(&Role::Ids) {
-            return Err(wrong("has no input \"input_ids\"".to_owned()));
-        }
-        // Without all of them, or without a mask or positions to count on from, a prefix cannot be kept.
-        let countable = roles.contains(&Role::Mask) && roles.contains(&Role::Positions);
-        if presents.len() != past || !countable {
-            presents.clear();
-        }
-        Ok((roles, presents))
     }
 
     /// Which of the outputs, by layer, is the score.
@@ -251,12 +229,16 @@ impl Read<'_> {
     }
 }
 
-fn add_graph(fingerprint: &mut Fingerprint, graph: &Graph) -> Result<(), EncodeError> {
-    fingerprint.add("graph", &graph.bytes);
-    for path in &graph.external {
-        fingerprint.add("external", &directory::read(path, "external weights", directory::WEIGHTS_LIMIT)?);
-    }
-    Ok(())
+/// The outputs that give back what past inputs take, in their order; none if a prefix cannot be kept.
+fn presents(roles: &[Role], outputs: &[String]) -> Vec<usize> {
+    let pasts =
+        || roles.iter().filter_map(|role| if let Role::Past(past) = role { Some(past) } else { None });
+    let given =
+        |layer: &str| outputs.iter().position(|output| output.strip_prefix("present.") == Some(layer));
+    let presents: Vec<usize> = pasts().filter_map(|past| given(&past.layer)).collect();
+    // Without all of them, or without a mask or positions to count on from, a prefix cannot be kept.
+    let countable = roles.contains(&Role::Mask) && roles.contains(&Role::Positions);
+    if presents.len() == pasts().count() && countable { presents } else { Vec::new() }
 }
 
 /// The outputs with scores as `(layer, output)`, lowest layer first; graphs without layers have one, of layer 0.

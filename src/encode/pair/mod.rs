@@ -11,16 +11,19 @@
 //! | cross-encoder | `…ForSequenceClassification`, or nothing | `logits` `[rows, 1 or 2]` |
 //! | decoder with a score head | the same, with a template in `lateen.json` | the same |
 //! | decoder | `…ForCausalLM` | `logits` `[rows, tokens or 1, vocabulary]` |
-//! | layer-wise decoder | `LayerWise…` | `logits.N` `[rows, tokens or 1]` for layers `N` |
+//! | encoder-decoder | `…ForConditionalGeneration` | `logits` `[rows, 1, vocabulary]` of the decoder's first token |
+//! | layer-wise decoder | `LayerWise…`, `CostWise…` | `logits.N` `[rows, tokens or 1]` for layers `N` |
 //!
 //! Decoders may want `position_ids`, and `past_key_values.N.key` and `.value`: where they give `present.N.…` back, the
-//! tokens that all rows begin with (template and query) run once for all documents.
+//! tokens that all rows begin with (template and query) run once for all documents. Encoder-decoders are two graphs,
+//! `encoder_model.onnx` and `decoder_model.onnx` (without a cache), or one that takes `decoder_input_ids`.
 
 mod cache;
 mod graph;
 mod kind;
 mod load;
 mod reader;
+mod seq2seq;
 mod settings;
 mod template;
 #[cfg(test)]
@@ -273,6 +276,17 @@ impl PairModel {
         let scores: Vec<Vec<f32>> = scores.collect::<Result<_, _>>()?;
         crate::types::TokenMatrix::new(&scores.concat(), 1)?;
         Ok(scores)
+    }
+}
+
+/// The graph that gives scores: of two, the decoder's.
+pub(super) fn graph_path(
+    directory: &super::directory::ModelDirectory,
+    options: &ModelOptions,
+) -> Result<std::path::PathBuf, EncodeError> {
+    match seq2seq::graphs(directory, options) {
+        Some((_, decoder)) => Ok(decoder),
+        None => super::layout::graph(&[directory], options),
     }
 }
 

@@ -59,6 +59,9 @@ struct JudgeFile {
     instruction: Option<String>,
     cutoff_layer: Option<usize>,
     max_tokens: Option<usize>,
+    /// The answers that a template's are replaced with: checkpoints of one family differ in them.
+    positive: Option<String>,
+    negative: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -135,6 +138,17 @@ impl JudgeSettings {
         self.judge.instruction.as_deref()
     }
 
+    /// The template with the answers that the directory states.
+    pub(super) fn with_answers(&self, mut template: PairTemplate) -> PairTemplate {
+        if let Some(positive) = &self.judge.positive {
+            template.positive.clone_from(positive);
+        }
+        if self.judge.negative.is_some() {
+            template.negative.clone_from(&self.judge.negative);
+        }
+        template
+    }
+
     pub(super) fn cutoff_layer(&self) -> Option<usize> {
         self.judge.cutoff_layer
     }
@@ -154,10 +168,7 @@ pub(super) struct Config {
     sbert_ce_default_activation_function: Option<String>,
     sentence_transformers: Option<Nested>,
     pub(super) pad_token_id: Option<Value>,
-    num_key_value_heads: Option<usize>,
-    num_attention_heads: Option<usize>,
-    head_dim: Option<usize>,
-    hidden_size: Option<usize>,
+    pub(super) decoder_start_token_id: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -212,13 +223,6 @@ impl Config {
             _ if labels == 1 => Activation::Sigmoid,
             _ => Activation::Identity,
         }
-    }
-
-    /// Heads and dimension of what a layer keeps of a token.
-    pub(super) fn kept(&self) -> (Option<usize>, Option<usize>) {
-        let heads = self.num_key_value_heads.or(self.num_attention_heads);
-        let split = self.hidden_size.zip(self.num_attention_heads).filter(|&(_, heads)| heads > 0);
-        (heads, self.head_dim.or(split.map(|(hidden, heads)| hidden / heads)))
     }
 }
 

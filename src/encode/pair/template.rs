@@ -62,6 +62,8 @@ pub struct PairTemplate {
 /// The prompt of FlagEmbedding's decoder rerankers.
 const ASK_YES_NO: &str = "Given a query A and a passage B, determine whether the passage contains an answer to the \
      query by providing a prediction of either 'Yes' or 'No'.";
+/// The prompt of its lightweight ones.
+const ASK_PREDICT: &str = "Predict whether passage B contains an answer to query A.";
 const QWEN3_HEAD: &str = "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query \
      and the Instruct provided. Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n";
 const QWEN3_TAIL: &str = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n";
@@ -99,15 +101,18 @@ impl Default for PairTemplate {
 
 impl PairTemplate {
     /// The names that [`PairTemplate::named`] knows.
-    pub const NAMES: [&str; 4] = ["bge-llm", "qwen3-reranker", "mxbai-rerank-v2", "rag-retrieval"];
+    pub const NAMES: [&str; 6] =
+        ["bge-llm", "bge-lightweight", "qwen3-reranker", "mxbai-rerank-v2", "rag-retrieval", "monot5"];
 
     /// A template that is in use, by the name of what made it known:
     ///
     /// | name | models | score |
     /// |---|---|---|
     /// | `bge-llm` | bge-reranker-v2-gemma and -minicpm-layerwise | logit of `Yes` |
+    /// | `bge-lightweight` | bge-reranker-v2.5-gemma2-lightweight | that of a layer |
     /// | `qwen3-reranker` | Qwen3-Reranker, with an instruction | logit of `yes` less that of `no` |
     /// | `mxbai-rerank-v2` | mxbai-rerank-v2, with or without an instruction | logit of `1` less that of `0` |
+    /// | `monot5` | MonoT5, InRanker and other encoder-decoders | logit of `true` less that of `false` |
     /// | `rag-retrieval` | decoders with a score head, in RAG-Retrieval's default formats | the head's |
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -121,6 +126,9 @@ impl PairTemplate {
                 counts_fixed: false,
                 ..Self::default()
             },
+            "bge-lightweight" => {
+                Self { tail: vec![text("\n"), text(ASK_PREDICT)], ..Self::named("bge-llm")? }
+            }
             "qwen3-reranker" => Self {
                 head: vec![text(QWEN3_HEAD)],
                 query: text("<Instruct>: {instruction}\n<Query>: {query}"),
@@ -153,6 +161,21 @@ impl PairTemplate {
                 document: text("document: {document}"),
                 tail: vec![text("</s>")],
                 activation: Activation::Sigmoid,
+                max_tokens: 512,
+                ..Self::default()
+            },
+            // Nogueira, Jiang, Pradeep & Lin, "Document Ranking with a Pretrained Sequence-to-Sequence Model",
+            // arXiv:2003.06713.
+            "monot5" => Self {
+                query: text("Query: {query}"),
+                separator: text(" "),
+                document: text("Document: {document}"),
+                tail: vec![text("Relevant:")],
+                end: true,
+                joined: true,
+                query_share: 1.0,
+                positive: text("true"),
+                negative: Some(text("false")),
                 max_tokens: 512,
                 ..Self::default()
             },
@@ -237,6 +260,7 @@ mod tests {
     fn prompts_are_those_that_the_models_were_trained_with() {
         for (text, characters, sha) in [
             (ASK_YES_NO, 145, "63e3a18833bd2a22"),
+            (ASK_PREDICT, 56, "6c8fb46351b8b628"),
             (QWEN3_HEAD, 190, "b09144c543bfe3e0"),
             (QWEN3_TAIL, 52, "5ca215121bd08200"),
             (QWEN3_INSTRUCTION, 74, "004c64eb0d64f4fc"),

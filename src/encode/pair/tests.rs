@@ -160,6 +160,29 @@ fn decoder_with_a_head_equals_transformers() {
 }
 
 #[test]
+fn encoder_decoder_equals_transformers() {
+    equals_reference("t5", PairKind::FirstToken);
+}
+
+#[test]
+fn answers_of_a_checkpoint_may_be_stated() {
+    let made = crate::encode::testing::copy_all(&directory("t5"));
+    let score = || {
+        let model = in_both(|model| {
+            PairModel::load(made.path(), &PairOptions { model: model.clone(), ..PairOptions::default() })
+        });
+        model[0].score(&[("a ship", "the sail")]).unwrap()[0]
+    };
+    let plain = score();
+    let turned = r#"{"judge": {"positive": "false", "negative": "true"}}"#;
+    std::fs::write(made.path().join("lateen.json"), turned).unwrap();
+    assert!((score() + plain).abs() < 1e-3 && plain.abs() > 1e-2, "{plain}");
+    std::fs::remove_file(made.path().join("encoder_model.onnx")).unwrap();
+    let refused = PairModel::load(made.path(), &PairOptions::default()).unwrap_err();
+    assert!(matches!(refused, EncodeError::NoVariant { .. }), "{refused}");
+}
+
+#[test]
 fn each_layer_has_its_score_in_one_pass() {
     let (max_tokens, cases, pairs) = reference("layerwise");
     let pairs = strs(&pairs);
@@ -197,7 +220,7 @@ fn a_shared_prefix_changes_no_score() {
 #[test]
 fn the_tail_is_never_cut() {
     let long = "sail and keel ".repeat(2000);
-    for family in ["qwen3", "qwen2", "gemma", "score"] {
+    for family in ["qwen3", "qwen2", "gemma", "score", "t5"] {
         let model = in_both(|options| load(family, options, 420)).remove(0);
         let Form::Text(form) = &model.reader.form else { panic!("{family} has no template") };
         for (query, plan) in [("ship", Windows::Cut), ("ship", Windows::All), (&*long, Windows::Cut)] {

@@ -29,7 +29,7 @@ pub(in super::super) struct InputInfo {
     pub(in super::super) shape: Vec<Option<usize>>,
 }
 
-/// A loaded graph whose inputs are fed one by one.
+/// A loaded graph, whose inputs are fed one by one: one for all threads, with one copy of the weights.
 pub(in super::super) trait FeedSession: Send + Sync {
     fn inputs(&self) -> &[InputInfo];
 

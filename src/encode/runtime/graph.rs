@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::EncodeError;
 use super::super::directory::{self, GRAPH_LIMIT};
-use super::session::Input;
+use super::super::fingerprint::Fingerprint;
 use super::wire;
 
 /// An ONNX file, read once, with its external weights checked.
@@ -14,6 +14,10 @@ pub(in super::super) struct Graph {
     pub(in super::super) has_external_data: bool,
     /// Whether the graph quantises activations by the range of the whole batch.
     pub(in super::super) has_dynamic_quantisation: bool,
+    /// The names of its inputs.
+    pub(in super::super) inputs: Vec<String>,
+    /// The names of its outputs.
+    pub(in super::super) outputs: Vec<String>,
     /// The external weights' files, in the order of their names.
     pub(in super::super) external: Vec<PathBuf>,
 }
@@ -35,26 +39,20 @@ impl Graph {
             bytes,
             has_external_data: !external.is_empty(),
             has_dynamic_quantisation: scan.dynamic_quantisation,
+            inputs: scan.inputs,
+            outputs: scan.outputs,
             external,
         })
     }
 
-    /// Which of the inputs a text model knows the graph's inputs are.
-    pub(super) fn input_kinds(&self, names: &[String]) -> Result<Vec<Input>, EncodeError> {
-        let wrong = |problem: String| EncodeError::GraphInterface {
-            path: self.path.clone(),
-            problem,
-            names: names.to_vec(),
-        };
-        let mut kinds = Vec::with_capacity(names.len());
-        for name in names {
-            kinds.push(Input::named(name).ok_or_else(|| wrong(format!("wants the unknown input {name:?}")))?);
+    /// Adds the graph and its external weights.
+    pub(in super::super) fn add_to(&self, fingerprint: &mut Fingerprint) -> Result<(), EncodeError> {
+        fingerprint.add("graph", &self.bytes);
+        for path in &self.external {
+            let bytes = directory::read(path, "external weights", directory::WEIGHTS_LIMIT)?;
+            fingerprint.add("external", &bytes);
         }
-        if kinds.contains(&Input::Ids) {
-            Ok(kinds)
-        } else {
-            Err(wrong("has no input \"input_ids\"".to_owned()))
-        }
+        Ok(())
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) use feeds::{Feed, FeedSession, FeedValues};
 pub(super) use graph::Graph;
 pub use install::{Installed, install, install_with_pip};
 pub use search::{RuntimeSearch, cache_directory};
-pub(super) use session::{Session, Tensor, TokenBatch};
+pub(super) use session::{Tensor, TokenBatch};
 pub use wheels::VERSION as ONNXRUNTIME_VERSION;
 
 use super::error::Attempts;
@@ -66,65 +66,11 @@ impl RuntimeReport {
     }
 }
 
-/// What a graph is to be loaded as.
-trait Loaded: Sized {
-    #[cfg(feature = "onnxruntime")]
-    fn in_onnxruntime(
-        library: &onnxruntime::Library,
-        graph: &Graph,
-        threads: usize,
-    ) -> Result<Self, EncodeError>;
-    #[cfg(feature = "rten")]
-    fn in_rten(graph: Graph, threads: usize) -> Result<Self, EncodeError>;
-}
-
-impl Loaded for Box<dyn Session> {
-    #[cfg(feature = "onnxruntime")]
-    fn in_onnxruntime(
-        library: &onnxruntime::Library,
-        graph: &Graph,
-        threads: usize,
-    ) -> Result<Self, EncodeError> {
-        onnxruntime::session(library, graph, threads)
-    }
-    #[cfg(feature = "rten")]
-    fn in_rten(graph: Graph, threads: usize) -> Result<Self, EncodeError> {
-        rten::session(graph, threads)
-    }
-}
-
-impl Loaded for Box<dyn FeedSession> {
-    #[cfg(feature = "onnxruntime")]
-    fn in_onnxruntime(
-        library: &onnxruntime::Library,
-        graph: &Graph,
-        threads: usize,
-    ) -> Result<Self, EncodeError> {
-        onnxruntime::feed_session(library, graph, threads)
-    }
-    #[cfg(feature = "rten")]
-    fn in_rten(graph: Graph, threads: usize) -> Result<Self, EncodeError> {
-        rten::feed_session(graph, threads)
-    }
-}
-
-/// Loads a graph of texts in the runtime that `options` choose.
+/// Loads a graph in the runtime that `options` choose.
 pub(super) fn load(
     graph: Graph,
     options: &ModelOptions,
-) -> Result<(Box<dyn Session>, RuntimeReport), EncodeError> {
-    choose(graph, options)
-}
-
-/// Loads a graph whose inputs are fed by name.
-pub(super) fn load_feeds(
-    graph: Graph,
-    options: &ModelOptions,
 ) -> Result<(Box<dyn FeedSession>, RuntimeReport), EncodeError> {
-    choose(graph, options)
-}
-
-fn choose<T: Loaded>(graph: Graph, options: &ModelOptions) -> Result<(T, RuntimeReport), EncodeError> {
     match options.runtime {
         RuntimeChoice::Rten => in_rten(graph, options, "asked for".to_owned()),
         RuntimeChoice::OnnxRuntime => in_onnxruntime(&graph, options, "asked for"),
@@ -171,13 +117,13 @@ pub fn find_onnxruntime(options: &ModelOptions) -> Result<RuntimeReport, EncodeE
 }
 
 #[cfg(feature = "onnxruntime")]
-fn in_onnxruntime<T: Loaded>(
+fn in_onnxruntime(
     graph: &Graph,
     options: &ModelOptions,
     why: &str,
-) -> Result<(T, RuntimeReport), EncodeError> {
+) -> Result<(Box<dyn FeedSession>, RuntimeReport), EncodeError> {
     let (library, tried) = onnxruntime::library(options.onnxruntime_path.as_deref(), &options.search)?;
-    let session = T::in_onnxruntime(&library, graph, options.thread_count())?;
+    let session = onnxruntime::session(&library, graph, options.thread_count())?;
     let mut why = format!("{why}; found: {}", library.place);
     if options.onnxruntime_path.as_ref().is_some_and(|path| *path != library.path) {
         why.push_str("; this process had loaded it before and can load no other");
@@ -191,30 +137,30 @@ fn in_onnxruntime<T: Loaded>(
 }
 
 #[cfg(not(feature = "onnxruntime"))]
-fn in_onnxruntime<T: Loaded>(
+fn in_onnxruntime(
     _graph: &Graph,
     _options: &ModelOptions,
     _why: &str,
-) -> Result<(T, RuntimeReport), EncodeError> {
+) -> Result<(Box<dyn FeedSession>, RuntimeReport), EncodeError> {
     Err(EncodeError::RuntimeNotCompiled { runtime: "ONNX Runtime", feature: "onnxruntime" })
 }
 
 #[cfg(feature = "rten")]
-fn in_rten<T: Loaded>(
+fn in_rten(
     graph: Graph,
     options: &ModelOptions,
     why: String,
-) -> Result<(T, RuntimeReport), EncodeError> {
-    let session = T::in_rten(graph, options.thread_count())?;
+) -> Result<(Box<dyn FeedSession>, RuntimeReport), EncodeError> {
+    let session = rten::session(graph, options.thread_count())?;
     let report = RuntimeReport { name: "rten", version: rten::VERSION.to_owned(), why, library: None };
     Ok((session, report))
 }
 
 #[cfg(not(feature = "rten"))]
-fn in_rten<T: Loaded>(
+fn in_rten(
     _graph: Graph,
     _options: &ModelOptions,
     _why: String,
-) -> Result<(T, RuntimeReport), EncodeError> {
+) -> Result<(Box<dyn FeedSession>, RuntimeReport), EncodeError> {
     Err(EncodeError::RuntimeNotCompiled { runtime: "rten", feature: "rten" })
 }

@@ -9,7 +9,7 @@ use ort::value::{TensorRef, ValueRef, ValueType};
 use super::super::EncodeError;
 use super::super::error::{Attempt, Attempts};
 use super::feeds::{Feed, FeedSession, FeedValues, InputInfo};
-use super::session::{Input, Session, Tensor, TokenBatch};
+use super::session::Tensor;
 use super::{Graph, RuntimeSearch};
 
 const NAME: &str = "onnxruntime";
@@ -93,15 +93,6 @@ fn version(path: &Path) -> String {
     if digits.is_empty() { info.to_owned() } else { digits.to_owned() }
 }
 
-/// A graph in ONNX Runtime.
-struct OrtGraph {
-    /// `run` wants the session for itself; its threads work on one batch at a time.
-    session: Mutex<OrtSession>,
-    inputs: Vec<String>,
-    kinds: Vec<Input>,
-    outputs: Vec<String>,
-}
-
 fn commit(library: &Library, graph: &Graph, threads: usize) -> Result<OrtSession, EncodeError> {
     let build = || -> Result<OrtSession, String> {
         let mut builder = OrtSession::builder(&library.environment)
@@ -135,45 +126,15 @@ fn tensor(value: &ValueRef<'_>) -> Result<Tensor, EncodeError> {
     Ok(Tensor { shape, values: values.to_vec() })
 }
 
-pub(super) fn session(
-    library: &Library,
-    graph: &Graph,
-    threads: usize,
-) -> Result<Box<dyn Session>, EncodeError> {
-    let session = commit(library, graph, threads)?;
-    let inputs: Vec<String> = session.inputs().iter().map(|input| input.name().to_owned()).collect();
-    let outputs = session.outputs().iter().map(|output| output.name().to_owned()).collect();
-    let kinds = graph.input_kinds(&inputs)?;
-    Ok(Box::new(OrtGraph { session: Mutex::new(session), inputs, kinds, outputs }))
-}
-
-impl Session for OrtGraph {
-    fn outputs(&self) -> &[String] {
-        &self.outputs
-    }
-
-    fn run(&self, batch: &TokenBatch, output: usize) -> Result<Tensor, EncodeError> {
-        let shape = [batch.rows, batch.columns];
-        let mut values = Vec::with_capacity(self.kinds.len());
-        for (name, kind) in self.inputs.iter().zip(&self.kinds) {
-            let tensor = TensorRef::from_array_view((shape, kind.of(batch))).map_err(failed)?;
-            values.push((name.as_str(), tensor));
-        }
-        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let outputs = session.run(values).map_err(failed)?;
-        let name = &self.outputs[output];
-        tensor(&outputs.get(name).ok_or_else(|| no_output(name))?.view())
-    }
-}
-
-/// A graph with inputs of any name in ONNX Runtime.
-struct OrtFeeds {
+/// A graph in ONNX Runtime.
+struct OrtGraph {
+    /// `run` wants the session for itself; its threads work on one batch at a time.
     session: Mutex<OrtSession>,
     inputs: Vec<InputInfo>,
     outputs: Vec<String>,
 }
 
-pub(super) fn feed_session(
+pub(super) fn session(
     library: &Library,
     graph: &Graph,
     threads: usize,
@@ -189,10 +150,10 @@ pub(super) fn feed_session(
         .map(|input| InputInfo { name: input.name().to_owned(), shape: shape(input.dtype()) })
         .collect();
     let outputs = session.outputs().iter().map(|output| output.name().to_owned()).collect();
-    Ok(Box::new(OrtFeeds { session: Mutex::new(session), inputs, outputs }))
+    Ok(Box::new(OrtGraph { session: Mutex::new(session), inputs, outputs }))
 }
 
-impl FeedSession for OrtFeeds {
+impl FeedSession for OrtGraph {
     fn inputs(&self) -> &[InputInfo] {
         &self.inputs
     }

@@ -6,33 +6,21 @@ use rten_tensor::Layout;
 use super::super::EncodeError;
 use super::Graph;
 use super::feeds::{Feed, FeedSession, FeedValues, InputInfo};
-use super::session::{Input, Session, Tensor, TokenBatch};
+use super::session::Tensor;
 
 const NAME: &str = "rten";
 
 /// The release of rten that is compiled in.
 pub(super) const VERSION: &str = "0.27";
 
-/// A graph in rten.
-struct RtenGraph {
-    model: Model,
-    nodes: Vec<(NodeId, Input)>,
-    outputs: Vec<String>,
-    threads: Arc<ThreadPool>,
-}
-
-fn model_of(mut graph: Graph) -> Result<(Model, Graph), EncodeError> {
-    let loaded = if graph.has_external_data {
-        Model::load_file(&graph.path)
-    } else {
-        Model::load(std::mem::take(&mut graph.bytes))
-    };
-    let model = loaded.map_err(|e| EncodeError::Runtime {
+fn model_of(graph: Graph) -> Result<Model, EncodeError> {
+    let loaded =
+        if graph.has_external_data { Model::load_file(&graph.path) } else { Model::load(graph.bytes) };
+    loaded.map_err(|e| EncodeError::Runtime {
         runtime: NAME,
         action: "load the graph",
         message: e.to_string(),
-    })?;
-    Ok((model, graph))
+    })
 }
 
 fn names(model: &Model, ids: &[NodeId]) -> Vec<String> {
@@ -54,48 +42,16 @@ fn tensor(value: Option<Value>) -> Result<Tensor, EncodeError> {
     }
 }
 
-pub(super) fn session(graph: Graph, threads: usize) -> Result<Box<dyn Session>, EncodeError> {
-    let (model, graph) = model_of(graph)?;
-    let (inputs, outputs) = (names(&model, model.input_ids()), names(&model, model.output_ids()));
-    let kinds = graph.input_kinds(&inputs)?;
-    let nodes = model.input_ids().iter().copied().zip(kinds).collect();
-    let threads = Arc::new(ThreadPool::with_num_threads(threads));
-    Ok(Box::new(RtenGraph { model, nodes, outputs, threads }))
-}
-
-impl Session for RtenGraph {
-    fn outputs(&self) -> &[String] {
-        &self.outputs
-    }
-
-    fn run(&self, batch: &TokenBatch, output: usize) -> Result<Tensor, EncodeError> {
-        let mut inputs: Vec<(NodeId, ValueOrView<'_>)> = Vec::with_capacity(self.nodes.len());
-        for &(node, kind) in &self.nodes {
-            // Token ids are far below 2³¹, the range that rten has for ONNX's 64-bit integers.
-            let values: Vec<i32> = kind.of(batch).iter().map(|&id| id as i32).collect();
-            let value =
-                Value::from_shape([batch.rows, batch.columns], values).map_err(|e| failed(e.to_string()))?;
-            inputs.push((node, value.into()));
-        }
-        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads)));
-        let mut found = self
-            .model
-            .run(inputs, &[self.model.output_ids()[output]], Some(options))
-            .map_err(|e| failed(e.to_string()))?;
-        tensor(found.pop())
-    }
-}
-
-/// A graph with inputs of any name in rten.
-struct RtenFeeds {
+/// A graph in rten.
+struct RtenGraph {
     model: Model,
     inputs: Vec<InputInfo>,
     outputs: Vec<String>,
     threads: Arc<ThreadPool>,
 }
 
-pub(super) fn feed_session(graph: Graph, threads: usize) -> Result<Box<dyn FeedSession>, EncodeError> {
-    let (model, _) = model_of(graph)?;
+pub(super) fn session(graph: Graph, threads: usize) -> Result<Box<dyn FeedSession>, EncodeError> {
+    let model = model_of(graph)?;
     let shape = |id: NodeId| -> Vec<Option<usize>> {
         let dims = model.node_info(id).and_then(|info| info.shape()).unwrap_or_default();
         dims.into_iter()
@@ -112,10 +68,10 @@ pub(super) fn feed_session(graph: Graph, threads: usize) -> Result<Box<dyn FeedS
         .collect();
     let outputs = names(&model, model.output_ids());
     let threads = Arc::new(ThreadPool::with_num_threads(threads));
-    Ok(Box::new(RtenFeeds { model, inputs: infos, outputs, threads }))
+    Ok(Box::new(RtenGraph { model, inputs: infos, outputs, threads }))
 }
 
-impl FeedSession for RtenFeeds {
+impl FeedSession for RtenGraph {
     fn inputs(&self) -> &[InputInfo] {
         &self.inputs
     }
@@ -129,6 +85,7 @@ impl FeedSession for RtenFeeds {
         for feed in feeds {
             let value = match &feed.values {
                 FeedValues::Integers(values) => {
+                    // Token ids are far below 2³¹, the range that rten has for ONNX's 64-bit integers.
                     let values: Vec<i32> = values.iter().map(|&id| id as i32).collect();
                     Value::from_shape(feed.shape.as_slice(), values).map_err(|e| failed(e.to_string()))?
                 }

@@ -45,16 +45,28 @@ pub(super) struct Scan {
     pub(super) locations: BTreeSet<String>,
     /// Whether an operator `DynamicQuantizeLinear` occurs.
     pub(super) dynamic_quantisation: bool,
+    /// The names of the graph's inputs, without those that have a value.
+    pub(super) inputs: Vec<String>,
+    /// The names of the graph's outputs.
+    pub(super) outputs: Vec<String>,
 }
 
 /// Walks an ONNX model once.
 pub(super) fn scan(model: &[u8]) -> Result<Scan, &'static str> {
     let mut found = Scan::default();
-    walk(Message::Model, model, MAX_DEPTH, &mut found)?;
+    let mut valued = BTreeSet::new();
+    walk(Message::Model, model, MAX_DEPTH, &mut found, &mut valued)?;
+    found.inputs.retain(|name| !valued.contains(name));
     Ok(found)
 }
 
-fn walk(message: Message, bytes: &[u8], depth: u32, found: &mut Scan) -> Result<(), &'static str> {
+fn walk(
+    message: Message,
+    bytes: &[u8],
+    depth: u32,
+    found: &mut Scan,
+    valued: &mut BTreeSet<String>,
+) -> Result<(), &'static str> {
     if depth == 0 {
         return Err("its graphs are nested too deeply");
     }
@@ -64,10 +76,16 @@ fn walk(message: Message, bytes: &[u8], depth: u32, found: &mut Scan) -> Result<
         let Some(body) = body else { continue };
         match (message, number) {
             (Message::Tensor, 13) => found.locations.extend(location(body)?),
+            // Some exporters list weights among the inputs.
+            (Message::Tensor, 8) if depth == MAX_DEPTH - 2 => {
+                valued.insert(String::from_utf8_lossy(body).into_owned());
+            }
+            (Message::Graph, 11) if depth == MAX_DEPTH - 1 => found.inputs.push(name(body)?),
+            (Message::Graph, 12) if depth == MAX_DEPTH - 1 => found.outputs.push(name(body)?),
             (Message::Node, 4) => found.dynamic_quantisation |= body == b"DynamicQuantizeLinear",
             _ => {
                 if let Some(child) = message.child(number) {
-                    walk(child, body, depth - 1, found)?;
+                    walk(child, body, depth - 1, found, valued)?;
                 }
             }
         }
@@ -91,6 +109,17 @@ fn location(entry: &[u8]) -> Result<Option<String>, &'static str> {
     }
     let text = std::str::from_utf8(value).map_err(|_| "the location of external weights is no text")?;
     Ok(Some(text.to_owned()))
+}
+
+/// The name of an input or output.
+fn name(value: &[u8]) -> Result<String, &'static str> {
+    let mut rest = value;
+    while !rest.is_empty() {
+        if let (1, Some(body)) = field(&mut rest)? {
+            return Ok(String::from_utf8_lossy(body).into_owned());
+        }
+    }
+    Err("an input or output has no name")
 }
 
 /// Takes one field off `rest`: its number, and its bytes if it has a length.
@@ -154,6 +183,19 @@ mod tests {
         let length = part(7, &part(5, &part(13, &[part(1, b"length"), part(2, b"9")].concat())));
         assert!(locations(&length).is_empty());
         assert!(scan(&part(7, &part(1, &part(4, b"DynamicQuantizeLinear")))).unwrap().dynamic_quantisation);
+    }
+
+    #[test]
+    fn outputs_of_the_graph_are_named_and_those_of_graphs_within_it_are_not() {
+        let output = part(12, &part(1, b"logits"));
+        let within = part(1, &part(5, &part(6, &part(12, &part(1, b"other")))));
+        let inputs = [part(11, &part(1, b"input_ids")), part(11, &part(1, b"weight"))].concat();
+        let weight = part(5, &part(8, b"weight"));
+        let found = scan(&part(7, &[output, within, inputs, weight].concat())).unwrap();
+        assert_eq!(
+            (&found.outputs[..], &found.inputs[..]),
+            (&["logits".to_owned()][..], &["input_ids".to_owned()][..])
+        );
     }
 
     #[test]

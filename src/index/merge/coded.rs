@@ -6,8 +6,8 @@ use super::rows::SegmentRows;
 use super::{IndexError, Live, SegmentOptions, SegmentReader, Tokens};
 use crate::format::CodecView;
 use crate::index::content::{
-    Coded, DRIFT, RESIDUAL, TOKENS_PER_CENTROID, codec_options, early_tokens_per_centroid, note,
-    training_notes,
+    Coded, DRIFT, LISTS, RESIDUAL, TOKENS_PER_CENTROID, codec_options, early_tokens_per_centroid,
+    lists_nearest, note, training_notes,
 };
 use crate::kernel::ResidualTokens;
 use crate::quant::{CodecOptions, Extension, ResidualCodec};
@@ -89,14 +89,32 @@ pub(super) fn join<'a>(live: &Live<'a>, options: SegmentOptions<'_>) -> Result<B
     }
     let missing = wanted.saturating_sub(joined.centroid_count()).min(new_rows / ROWS_PER_NEW_CENTROID);
     let extension = joined.extend(&rows, missing, &settings)?;
-    let notes = notes(&parts, &extension, (copied, new_rows));
+    let mut notes = notes(&parts, &extension, (copied, new_rows));
     let drift =
         notes.iter().find(|(name, _)| *name == DRIFT).and_then(|(_, drift)| drift.parse::<f64>().ok());
     if new_rows >= copied && drift.is_some_and(|drift| drift > DRIFT_TO_RETRAIN) {
         return retrain(live, options, Some(joined.levels));
     }
-    let coded = assemble(live, &parts, &maps, extension)?;
+    let mut coded = assemble(live, &parts, &maps, extension)?;
+    if parts.len() > 1 || new_rows > 0 || parts.iter().any(|part| lists_nearest(part.reader)) {
+        coded.lists = Some(nearest(live, &coded.codec, options)?);
+        notes.push((LISTS.0, LISTS.1.to_owned()));
+    }
     Ok((Tokens::Coded(coded), notes))
+}
+
+/// The centroid nearest to each token: one that came later than its codes may be nearer than the one they are relative to, and
+/// a query looks for the token there.
+fn nearest(
+    live: &Live<'_>,
+    codec: &ResidualCodec,
+    options: SegmentOptions<'_>,
+) -> Result<Vec<u32>, IndexError> {
+    let mut rows = SegmentRows::new(options.settings.token_dim as usize);
+    for (reader, stretch) in live.stretches() {
+        rows.push(reader, stretch)?;
+    }
+    Ok(codec.nearest(&rows, options.settings.seed)?)
 }
 
 /// The coded segments with live tokens that are like the one with the most.
@@ -180,7 +198,7 @@ fn assemble<'a>(
         scales.extend(old.iter().map(|&scale| scale_map[usize::from(maps[at][usize::from(scale)])]));
         codes.push(Cow::Borrowed(packed));
     }
-    Ok(Coded { codec, centroids, scales, codes })
+    Ok(Coded { codec, centroids, lists: None, scales, codes })
 }
 
 fn any_rows(reader: &SegmentReader, documents: std::ops::Range<u32>) -> Result<usize, IndexError> {

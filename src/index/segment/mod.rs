@@ -9,6 +9,7 @@ mod checked;
 mod dense;
 mod lists;
 mod records;
+mod terms;
 mod tokens;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use crate::format::{
 
 pub use dense::{DenseReader, DenseRows, GraphReader, GraphWalk};
 pub use lists::ListsReader;
+pub use terms::TermsReader;
 pub use tokens::{RawReader, RawRows, ResidualReader};
 
 /// The documents of one flush, immutable, numbered from 0.

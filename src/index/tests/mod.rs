@@ -36,6 +36,7 @@ fn settings(token_storage: TokenStorage, dense_storage: DenseStorage) -> IndexSe
         dense_storage,
         store_documents: true,
         seed: 7,
+        ..IndexSettings::default()
     }
 }
 

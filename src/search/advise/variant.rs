@@ -89,6 +89,7 @@ fn build(data: &Data<'_>, variant: Variant, options: &AdviseOptions) -> Result<I
         dense_storage: DenseStorage::None,
         store_documents: false,
         seed: options.seed,
+        ..IndexSettings::default()
     };
     let directory = Arc::new(MemoryDirectory::new());
     let index = Index::create_in(directory, &settings, &ModelIdentity::default(), IndexOptions::default())?;

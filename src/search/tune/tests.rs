@@ -45,6 +45,7 @@ fn index(token_storage: TokenStorage, documents: &[EncodedTokens]) -> Index {
         dense_storage: DenseStorage::None,
         store_documents: false,
         seed: 7,
+        ..IndexSettings::default()
     };
     let directory = Arc::new(MemoryDirectory::new());
     let index =

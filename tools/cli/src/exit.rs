@@ -7,6 +7,11 @@ use lateen::encode::EncodeError;
 use lateen::encode::cache::CacheError;
 use lateen::encode::distil::DistilError;
 use lateen::encode::export::ExportError;
+#[cfg(feature = "hub")]
+use lateen::encode::hub::PullError;
+use lateen::encode::quantise::QuantiseError;
+#[cfg(feature = "remote")]
+use lateen::encode::remote::RemoteError;
 use lateen::eval::EvalError;
 use lateen::index::IndexError;
 use lateen::rerank::RerankError;
@@ -133,6 +138,17 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<ExportError>() {
         return of_export(error);
     }
+    #[cfg(feature = "remote")]
+    if let Some(error) = cause.downcast_ref::<RemoteError>() {
+        return Some(of_remote(error));
+    }
+    #[cfg(feature = "hub")]
+    if let Some(error) = cause.downcast_ref::<PullError>() {
+        return of_pull(error);
+    }
+    if cause.is::<QuantiseError>() {
+        return Some(USAGE);
+    }
     if let Some(error) = cause.downcast_ref::<DistilError>() {
         return of_distil(error);
     }
@@ -172,7 +188,7 @@ fn of_search(error: &SearchError) -> Option<u8> {
 fn of_rerank(error: &RerankError) -> Option<u8> {
     match error {
         RerankError::Model(error) => of_encode(error),
-        RerankError::EmptyQuery => Some(USAGE),
+        RerankError::EmptyQuery | RerankError::Weights { .. } => Some(USAGE),
         _ => Some(BAD_DATA),
     }
 }
@@ -219,6 +235,8 @@ fn of_encode(error: &EncodeError) -> Option<u8> {
     match error {
         EncodeError::MissingFile { .. }
         | EncodeError::NoGraph { .. }
+        | EncodeError::NoVariant { .. }
+        | EncodeError::NotInHubCache { .. }
         | EncodeError::UnknownLayout { .. }
         | EncodeError::RuntimeNotFound { .. }
         | EncodeError::RuntimeNotCompiled { .. }
@@ -226,9 +244,28 @@ fn of_encode(error: &EncodeError) -> Option<u8> {
         | EncodeError::NoTemplate { .. }
         | EncodeError::NoLayer { .. }
         | EncodeError::Unsupported { .. } => Some(USAGE),
+        #[cfg(feature = "remote")]
+        EncodeError::Remote(error) => Some(of_remote(error)),
         EncodeError::Unreadable { source, .. } | EncodeError::Unwritable { source, .. } => {
             Some(of_io(source))
         }
+        _ => Some(BAD_DATA),
+    }
+}
+
+#[cfg(feature = "remote")]
+fn of_remote(error: &RemoteError) -> u8 {
+    match error {
+        RemoteError::NoKey { .. } | RemoteError::Description { .. } => USAGE,
+        RemoteError::Status { status: 401 | 403 | 404, .. } => USAGE,
+        _ => BAD_DATA,
+    }
+}
+
+#[cfg(feature = "hub")]
+fn of_pull(error: &PullError) -> Option<u8> {
+    match error {
+        PullError::Offline { .. } | PullError::Status { .. } | PullError::TooLarge { .. } => Some(USAGE),
         _ => Some(BAD_DATA),
     }
 }

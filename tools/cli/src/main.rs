@@ -9,7 +9,6 @@ mod args;
 mod commands;
 mod exit;
 mod interrupt;
-mod npy;
 mod output;
 mod page;
 mod progress;

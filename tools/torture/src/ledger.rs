@@ -31,6 +31,7 @@ pub fn settings() -> IndexSettings {
         dense_storage: DenseStorage::F32,
         store_documents: true,
         seed: 11,
+        ..IndexSettings::default()
     }
 }
 

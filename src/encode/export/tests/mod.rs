@@ -1,5 +1,7 @@
 //! Exported models against PyTorch's answers (`tests/fixtures/encode/make.py`), and what cannot be exported.
 
+mod families;
+mod int8;
 mod modules;
 mod refusals;
 mod running;
@@ -33,6 +35,11 @@ struct Cases<T> {
     token_texts: usize,
     #[serde(default)]
     max_tokens: usize,
+}
+
+/// Texts of `make.py`, in its order.
+fn texts() -> Vec<String> {
+    fixture::<Cases<Case>>("minilm.json").cases.iter().map(|case| text_of(&case.text)).collect()
 }
 
 #[derive(Deserialize)]

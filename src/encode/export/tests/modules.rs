@@ -70,7 +70,7 @@ fn modules_that_cannot_be_written_are_named() {
     fs::write(weighted.path().join("1_Pooling/config.json"), modes).unwrap();
     assert_eq!(
         refusal(&weighted, Head::Dense),
-        "1_Pooling/config.json: pooling_mode_* is pooling_mode_max_tokens; exactly one of pooling_mode_mean_tokens and \
-         pooling_mode_cls_token can be written"
+        "1_Pooling/config.json: pooling_mode_* is pooling_mode_max_tokens; exactly one of pooling_mode_mean_tokens, \
+         pooling_mode_cls_token and pooling_mode_lasttoken can be written"
     );
 }

@@ -32,7 +32,7 @@ fn weights(change: impl Fn(&str, Vec<f32>) -> Option<(Dtype, Vec<u8>)>) -> impl 
         let changed: Vec<_> = stored
             .iter()
             .filter_map(|(name, view)| {
-                let values = graph::WeightSource::read(&checkpoint, name).unwrap();
+                let values = initializer::WeightSource::read(&checkpoint, name).unwrap();
                 change(name, values)
                     .map(|(dtype, data)| (name.to_owned(), dtype, view.shape().to_vec(), data))
             })
@@ -69,8 +69,9 @@ fn what_is_missing_is_named() {
 fn settings_that_do_not_fit_are_named() {
     let cases = [
         (
-            refusal(Head::Dense, set("model_type", "roberta")),
-            "config.json: model_type is roberta; the exporter writes \"bert\"",
+            refusal(Head::Dense, set("model_type", "t5")),
+            "config.json: model_type is \"t5\"; bert, roberta, xlm-roberta, camembert, distilbert, modernbert, qwen2, \
+             qwen3, mistral and llama can be written",
         ),
         (
             refusal(Head::Dense, set("num_attention_heads", 5)),
@@ -86,6 +87,10 @@ fn settings_that_do_not_fit_are_named() {
         ),
         (
             refusal(Head::Dense, set("num_hidden_layers", u32::MAX)),
+            "config.json: num_hidden_layers is 4294967295; at most 1024 are possible",
+        ),
+        (
+            refusal(Head::Dense, set("num_hidden_layers", 3)),
             "model.safetensors has no tensor \"encoder.layer.2.attention.self.query.weight\"",
         ),
         (
@@ -93,8 +98,8 @@ fn settings_that_do_not_fit_are_named() {
             "config.json: hidden_size is 0; 1 to 8192 are possible",
         ),
         (
-            refusal(Head::Dense, set("hidden_act", "swish")),
-            "config.json: hidden_act is swish; \"gelu\", \"gelu_new\", \"gelu_pytorch_tanh\" and \"relu\" can be written",
+            refusal(Head::Dense, set("hidden_act", "selu")),
+            "config.json: hidden_act is selu; \"gelu\", \"gelu_new\", \"gelu_pytorch_tanh\", \"relu\" and \"silu\" can be written",
         ),
     ];
     for (message, expected) in cases {

@@ -14,13 +14,24 @@ pub(super) struct Batch {
 impl Batch {
     /// Pads `rows` of (ids, types) to the longest.
     pub(super) fn new(rows: &[(Vec<u32>, Vec<u32>)]) -> Self {
+        Self::padded(rows, 0, false)
+    }
+
+    /// Pads rows with `padding`, in front of them or behind.
+    pub(super) fn padded(rows: &[(Vec<u32>, Vec<u32>)], padding: i64, left: bool) -> Self {
         let columns = rows.iter().map(|(ids, _)| ids.len()).max().unwrap();
         let mut batch = Self { rows: rows.len(), columns, ids: vec![], mask: vec![], types: vec![] };
+        let around =
+            |out: &mut Vec<i64>, values: &mut dyn Iterator<Item = i64>, filling: usize, value: i64| {
+                out.extend(std::iter::repeat_n(value, if left { filling } else { 0 }));
+                out.extend(values);
+                out.extend(std::iter::repeat_n(value, if left { 0 } else { filling }));
+            };
         for (ids, types) in rows {
-            let pad = std::iter::repeat_n(0, columns - ids.len());
-            batch.ids.extend(ids.iter().map(|&id| i64::from(id)).chain(pad.clone()));
-            batch.mask.extend(ids.iter().map(|_| 1).chain(pad.clone()));
-            batch.types.extend(types.iter().map(|&id| i64::from(id)).chain(pad));
+            let filling = columns - ids.len();
+            around(&mut batch.ids, &mut ids.iter().map(|&id| i64::from(id)), filling, padding);
+            around(&mut batch.mask, &mut ids.iter().map(|_| 1), filling, 0);
+            around(&mut batch.types, &mut types.iter().map(|&id| i64::from(id)), filling, 0);
         }
         batch
     }
@@ -76,8 +87,11 @@ impl Runner for Rten {
             let values = values.iter().map(|&value| value as i32).collect();
             rten::Value::from_shape([batch.rows, batch.columns], values).unwrap().into()
         };
-        let inputs = batch.inputs().map(|(name, values)| (self.model.node_id(name).unwrap(), value(values)));
-        let [output] = self.model.run_n(inputs.into(), [self.output], None).unwrap();
+        let inputs = batch.inputs().into_iter().filter_map(|(name, values)| {
+            // Families without segments have no input for them.
+            Some((self.model.find_node(name)?, value(values)))
+        });
+        let [output] = self.model.run_n(inputs.collect(), [self.output], None).unwrap();
         match output {
             rten::Value::FloatTensor(tensor) => tensor.into_data(),
             other => panic!("{other:?}"),
@@ -111,11 +125,16 @@ impl Runner for OnnxRuntime {
     }
 
     fn run(&mut self, batch: &Batch) -> Vec<f32> {
-        let inputs = batch.inputs().map(|(name, values)| {
-            let shape = [batch.rows, batch.columns];
-            (name, ort::value::Tensor::from_array((shape, values.to_vec())).unwrap())
-        });
-        let outputs = self.session.run(inputs.to_vec()).unwrap();
+        let wanted: Vec<_> = self.session.inputs().iter().map(|input| input.name().to_owned()).collect();
+        let inputs =
+            batch.inputs().into_iter().filter(|(name, _)| wanted.iter().any(|wanted| wanted == name));
+        let inputs: Vec<_> = inputs
+            .map(|(name, values)| {
+                let shape = [batch.rows, batch.columns];
+                (name, ort::value::Tensor::from_array((shape, values.to_vec())).unwrap())
+            })
+            .collect();
+        let outputs = self.session.run(inputs).unwrap();
         outputs[self.output.as_str()].try_extract_tensor::<f32>().unwrap().1.to_vec()
     }
 }

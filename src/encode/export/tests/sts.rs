@@ -1,5 +1,6 @@
 //! The exported dense model on the STS benchmark (Cer et al., SemEval 2017 task 1).
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 
 use super::*;

@@ -51,6 +51,9 @@ pub struct HitRow {
     pub text: Option<String>,
     pub metadata: Value,
     pub matches: Vec<MatchRow>,
+    /// Where the query's words are, if it was searched for by words.
+    #[serde(skip)]
+    pub words: Vec<Range<usize>>,
     /// With --explain: what each stage of the search made of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub way: Option<Vec<super::standing::StageRow>>,
@@ -111,6 +114,7 @@ impl HitRow {
             content: is_content(query, found.query_span),
         };
         let matches = found.matches.into_iter().map(row).collect();
+        let words = found.words.into_iter().map(|(start, end)| start as usize..end as usize).collect();
         Self {
             rank: found.rank,
             id: found.id,
@@ -119,6 +123,7 @@ impl HitRow {
             text,
             metadata,
             matches,
+            words,
             way: None,
             judged: None,
             passage: None,
@@ -249,6 +254,7 @@ impl HitRow {
             text,
             metadata,
             matches: Vec::new(),
+            words: Vec::new(),
             way: None,
             judged: None,
             passage: None,
@@ -269,6 +275,7 @@ impl HitRow {
             text: Some(body),
             metadata: value["metadata"].clone(),
             matches: Vec::new(),
+            words: Vec::new(),
             way: None,
             judged: None,
             passage: None,
@@ -291,6 +298,10 @@ impl HitRow {
             let is_word = part.get(range.clone())?.chars().any(char::is_alphanumeric);
             is_word.then_some((range, row.similarity))
         };
-        strong.filter_map(inside).collect()
+        let words = self.words.iter().filter_map(|word| {
+            let range = word.start.checked_sub(offset)?..word.end.checked_sub(offset)?;
+            part.get(range.clone()).map(|_| (range, 1.0))
+        });
+        strong.filter_map(inside).chain(words).collect()
     }
 }

@@ -4,7 +4,7 @@ use super::write::{Write, write};
 use crate::exit::{Outcome, usage};
 use crate::output::Output;
 use clap::{Args, ValueEnum};
-use lateen::format::{DenseStorage, FileName, IndexSettings, TokenStorage};
+use lateen::format::{DenseStorage, FileName, IndexSettings, TokenStorage, Words};
 use lateen::index::IndexError;
 use lateen::retriever::{CreateOptions, Retriever};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,9 @@ pub struct Index {
     /// How dense vectors are stored, if the model has them [default: f16 if it has no others]
     #[arg(long, value_enum, value_name = "TYPE")]
     dense: Option<Dense>,
+    /// How texts are cut into words, for `search --by words` and `--by both` [default: english; none with --no-store]
+    #[arg(long, value_enum, value_name = "LANGUAGE")]
+    words: Option<WordsChoice>,
     /// Keep no text in the index: hits then have ids and scores only
     #[arg(long)]
     no_store: bool,
@@ -72,6 +75,31 @@ pub enum Dense {
     I8,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WordsChoice {
+    /// Keep none
+    None,
+    /// Lower case, stop words left out, stemmed
+    English,
+    /// Pairs of Chinese, Japanese and Korean characters; other words in lower case
+    Cjk,
+    /// Chinese words by a dictionary
+    #[cfg(feature = "jieba")]
+    Jieba,
+}
+
+impl WordsChoice {
+    fn words(self) -> Words {
+        match self {
+            Self::None => Words::None,
+            Self::English => Words::English,
+            Self::Cjk => Words::CjkBigrams,
+            #[cfg(feature = "jieba")]
+            Self::Jieba => Words::Jieba,
+        }
+    }
+}
+
 impl Bits {
     pub fn storage(self) -> TokenStorage {
         match self {
@@ -99,6 +127,9 @@ impl Dense {
 impl Index {
     pub fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
         let settings = existing_settings(&self.out)?;
+        if self.no_store && self.words.is_some_and(|words| words != WordsChoice::None) {
+            return usage("--words needs the texts that --no-store leaves out");
+        }
         // Read first: a mistyped or empty input leaves no empty index behind.
         let documents = self.input.open(&self.inputs)?;
         let retriever = match settings {
@@ -120,6 +151,7 @@ impl Index {
             token_storage: self.bits.map(Bits::storage),
             dense_storage: self.dense.map(Dense::storage),
             store_documents: !self.no_store,
+            words: self.words.map(WordsChoice::words),
             seed: self.seed.unwrap_or(defaults.seed),
         }
     }
@@ -137,6 +169,9 @@ impl Index {
         }
         if self.dense.is_some_and(|dense| dense.storage() != settings.dense_storage) {
             return differs("--dense");
+        }
+        if self.words.is_some_and(|words| words.words() != settings.words) {
+            return differs("--words");
         }
         if self.no_store && settings.store_documents {
             return differs("--no-store");

@@ -11,6 +11,7 @@ mod distil;
 pub mod encode;
 pub mod eval;
 pub mod export;
+mod filter;
 mod hits;
 pub mod import;
 pub mod index;
@@ -18,6 +19,9 @@ mod input;
 pub mod inspect;
 pub mod model;
 mod model_choice;
+mod model_inspect;
+#[cfg(feature = "hub")]
+mod model_pull;
 mod portable;
 mod projection;
 mod queries;

@@ -1,10 +1,7 @@
-use super::inspect::hex;
-use super::model_choice::ModelChoice;
 use super::projection;
 use crate::exit::{Outcome, usage};
 use crate::output::Output;
 use crate::size;
-use crate::text::plain;
 use clap::{Args, Subcommand, ValueEnum};
 use lateen::encode::export::{ConvertOptions, Head, Pooling, convert};
 use serde::Serialize;
@@ -28,8 +25,10 @@ pub struct Model {
 #[derive(Debug, Subcommand)]
 enum Command {
     Convert(Convert),
-    Inspect(Inspect),
+    Inspect(super::model_inspect::Inspect),
     Distil(super::distil::Distil),
+    #[cfg(feature = "hub")]
+    Pull(super::model_pull::Pull),
 }
 
 /// Write a checkpoint (config.json, model.safetensors, tokenizer.json) as an ONNX model directory
@@ -92,6 +91,8 @@ impl Model {
             Command::Convert(command) => command.run(output),
             Command::Inspect(command) => command.run(output),
             Command::Distil(command) => command.run(output),
+            #[cfg(feature = "hub")]
+            Command::Pull(command) => command.run(output),
         }
     }
 }
@@ -136,62 +137,6 @@ impl Convert {
             let (head, dim, bytes) = (converted.head, converted.dim, size::bytes(made.bytes));
             output.note(format_args!("{}: {head}, {dim} dimensions{kept}, {bytes}", self.target.display()));
         }
-        Ok(Outcome::Done)
-    }
-}
-
-/// Show what a model directory (or the bundled model) holds, and what would run it
-#[derive(Debug, Args)]
-pub struct Inspect {
-    /// The model directory, or `bundled`
-    model: PathBuf,
-    #[command(flatten)]
-    engine: super::model_choice::Engine,
-}
-
-#[derive(Serialize)]
-struct Inspected<'a> {
-    name: &'a str,
-    model_kind: String,
-    description: String,
-    fingerprint: String,
-    token_dim: Option<u64>,
-    dense_dim: Option<u64>,
-    max_query_tokens: u64,
-    max_document_tokens: u64,
-    runtime: &'a str,
-    why: &'a str,
-}
-
-impl Inspect {
-    fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
-        let model = ModelChoice { model: Some(self.model), engine: self.engine }.load()?;
-        let (query, document) = model.limits();
-        let body = Inspected {
-            name: model.name(),
-            model_kind: model.kind().name().to_owned(),
-            description: model.description(),
-            fingerprint: hex(&model.fingerprint()),
-            token_dim: model.token_dim().map(|dim| dim as u64),
-            dense_dim: model.dense_dim().map(|dim| dim as u64),
-            max_query_tokens: query as u64,
-            max_document_tokens: document as u64,
-            runtime: model.runtime().name,
-            why: &model.runtime().why,
-        };
-        if output.json {
-            output.document("model", &body)?;
-            return Ok(Outcome::Done);
-        }
-        let dim = |dim: Option<u64>| dim.map_or_else(|| "none".to_owned(), |dim| format!("{dim} dimensions"));
-        output.line(format_args!("name         {}", plain(body.name)))?;
-        output.line(format_args!("kind         {}", body.model_kind))?;
-        output.line(format_args!("description  {}", plain(&body.description)))?;
-        output.line(format_args!("fingerprint  {}", body.fingerprint))?;
-        output.line(format_args!("tokens       {}", dim(body.token_dim)))?;
-        output.line(format_args!("dense        {}", dim(body.dense_dim)))?;
-        output.line(format_args!("longest      query {query}, document {document} tokens"))?;
-        output.line(format_args!("runtime      {}: {}", body.runtime, body.why))?;
         Ok(Outcome::Done)
     }
 }

@@ -3,9 +3,10 @@
 use crate::output::Output;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use lateen::encode::hub::{HubCache, locate};
 use lateen::encode::{Model, ModelOptions, RuntimeChoice};
 use lateen::retriever::ModelSource;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The name that stands for the model compiled into the library.
@@ -14,9 +15,13 @@ pub const BUNDLED: &str = "bundled";
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelChoice {
-    /// Model directory, or `bundled` for the one inside this program
+    /// Model directory, name on the hub (org/name[@revision], from its cache), or `bundled` for the one inside this program
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
+    /// An encoder that answers over HTTP, as the file describes it
+    #[cfg(feature = "remote")]
+    #[arg(long, value_name = "FILE.json", conflicts_with = "model")]
+    pub remote: Option<PathBuf>,
     #[command(flatten)]
     pub engine: Engine,
 }
@@ -31,6 +36,9 @@ pub struct Engine {
     /// The ONNX Runtime library to load (`lateen runtime install` fetches one)
     #[arg(long, value_name = "PATH")]
     pub onnxruntime: Option<PathBuf>,
+    /// Which of several graphs of the model: int8 means model_int8.onnx [default: model.onnx]
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
     /// Threads; 0 takes all cores
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub threads: usize,
@@ -56,6 +64,7 @@ impl Engine {
             runtime,
             onnxruntime_path: self.onnxruntime.clone(),
             threads: self.threads,
+            variant: self.variant.clone(),
             ..ModelOptions::default()
         }
     }
@@ -64,20 +73,45 @@ impl Engine {
 impl ModelChoice {
     /// Loads the named model, or the bundled one.
     pub fn load(&self) -> anyhow::Result<Arc<Model>> {
+        #[cfg(feature = "remote")]
+        if let Some(path) = &self.remote {
+            let options = lateen::encode::remote::RemoteOptions::read(path)?;
+            let encoder = lateen::encode::remote::RemoteEncoder::connect(options)?;
+            return Ok(Arc::new(Model::remote(encoder)));
+        }
         let model = match self.model.as_deref().filter(|model| model.as_os_str() != BUNDLED) {
             None => Model::bundled().context("loading the bundled model"),
-            Some(folder) => Model::load(folder, &self.engine.options())
-                .with_context(|| format!("loading the model {}", folder.display())),
+            Some(name) => {
+                let folder = located(name)?;
+                Model::load(&folder, &self.engine.options())
+                    .with_context(|| format!("loading the model {}", folder.display()))
+            }
         };
         Ok(Arc::new(model?))
     }
 
+    fn is_named(&self) -> bool {
+        #[cfg(feature = "remote")]
+        if self.remote.is_some() {
+            return true;
+        }
+        self.model.is_some()
+    }
+
     /// For an index that is there: the named model, or the one that the index names.
     pub fn source(&self) -> anyhow::Result<ModelSource> {
-        match self.model {
-            Some(_) => Ok(ModelSource::Given(self.load()?)),
-            None => Ok(ModelSource::Recorded(self.engine.options())),
+        match self.is_named() {
+            true => Ok(ModelSource::Given(self.load()?)),
+            false => Ok(ModelSource::Recorded(self.engine.options())),
         }
+    }
+}
+
+/// The directory of a model that is named by it, or by its name on the hub.
+pub fn located(name: &Path) -> anyhow::Result<PathBuf> {
+    match name.to_str() {
+        Some(text) => Ok(locate(text, &HubCache::from_environment())?),
+        None => Ok(name.to_owned()),
     }
 }
 

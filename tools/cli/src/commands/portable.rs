@@ -1,7 +1,7 @@
 //! Documents with vectors as JSON lines: what `export` writes and `import` reads.
 
 use anyhow::{Context as _, bail, ensure};
-use lateen::format::{DenseStorage, IndexSettings, ModelIdentity, StoredDocument, TokenStorage};
+use lateen::format::{DenseStorage, IndexSettings, ModelIdentity, StoredDocument, TokenStorage, Words};
 use lateen::index::{NewDocument, Snapshot};
 use lateen::types::{EncodedTokens, TokenMatrixBuf};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ struct Settings {
     dense_storage: String,
     store_documents: bool,
     seed: u64,
+    /// Exports written before words were kept have none.
+    #[serde(default)]
+    words: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,6 +43,8 @@ const TOKEN_STORAGES: &[(&str, TokenStorage)] = &[
     ("none", TokenStorage::None),
     ("2-bit codes", TokenStorage::Residual2),
     ("4-bit codes", TokenStorage::Residual4),
+    ("1-bit codes", TokenStorage::Residual1),
+    ("ternary codes", TokenStorage::ResidualTernary),
     ("f16", TokenStorage::F16),
     ("f32", TokenStorage::F32),
 ];
@@ -48,6 +53,13 @@ const DENSE_STORAGES: &[(&str, DenseStorage)] = &[
     ("f32", DenseStorage::F32),
     ("f16", DenseStorage::F16),
     ("i8", DenseStorage::I8),
+];
+
+const WORDS: &[(&str, Words)] = &[
+    ("none", Words::None),
+    ("english", Words::English),
+    ("cjk", Words::CjkBigrams),
+    ("jieba", Words::Jieba),
 ];
 
 fn name_of<T: PartialEq>(table: &[(&'static str, T)], value: &T) -> String {
@@ -78,6 +90,7 @@ impl Header {
                 dense_storage: name_of(DENSE_STORAGES, &settings.dense_storage),
                 store_documents: settings.store_documents,
                 seed: settings.seed,
+                words: Some(name_of(WORDS, &settings.words)),
             },
             model: Model {
                 name: model.name.clone(),
@@ -106,6 +119,10 @@ impl Header {
             dense_storage: value_of(DENSE_STORAGES, &self.settings.dense_storage)?,
             store_documents: self.settings.store_documents,
             seed: self.settings.seed,
+            words: match &self.settings.words {
+                Some(words) => value_of(WORDS, words)?,
+                None => Words::None,
+            },
         })
     }
 

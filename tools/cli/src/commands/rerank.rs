@@ -1,6 +1,6 @@
 use super::hits::{Format, HitFormat, HitRow};
 use super::input::Documents;
-use super::model_choice::Engine;
+use super::model_choice::{Engine, located};
 use super::queries::Query;
 use super::results;
 use crate::exit::{Outcome, usage};
@@ -11,7 +11,9 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use lateen::corpus::{Queries, ReadOptions};
 use lateen::encode::{PairOptions, PairTemplate};
-use lateen::rerank::{Document, JudgeKind, LongDocuments, RerankOptions, Reranker, RerankerOptions, Scale};
+use lateen::rerank::{
+    Document, JudgeKind, LongDocuments, RerankOptions, Reranker, RerankerOptions, Scale, Weights,
+};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -32,9 +34,15 @@ pub struct Rerank {
     /// Hits of `lateen search --format jsonl` (or json), or `-` for standard input
     #[arg(value_name = "RESULTS", default_value = "-")]
     results: PathBuf,
-    /// Directory of the judge
+    /// Directory of the judge, or its name on the hub
     #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    #[cfg_attr(feature = "remote", arg(required_unless_present = "remote"))]
+    #[cfg_attr(not(feature = "remote"), arg(required = true))]
+    model: Option<PathBuf>,
+    /// A judge that answers over HTTP, as the file describes it
+    #[cfg(feature = "remote")]
+    #[arg(long, value_name = "FILE.json", conflicts_with = "model")]
+    remote: Option<PathBuf>,
     /// Reorder these documents instead of a search's hits
     #[arg(long, value_name = "FILE", conflicts_with = "results")]
     documents: Option<PathBuf>,
@@ -77,6 +85,9 @@ struct Reading {
     /// The kind of judge, where the model's own files are not to decide
     #[arg(long, value_enum, value_name = "KIND")]
     kind: Option<KindName>,
+    /// How much dense, sparse and token vectors count, for --kind combined
+    #[arg(long, value_name = "D,S,T", value_parser = weights, default_value = "1,1,1")]
+    weights: Weights,
     /// The template of a decoder, where its directory states none
     #[arg(long, value_name = "NAME", value_parser = PairTemplate::NAMES)]
     template: Option<String>,
@@ -116,6 +127,16 @@ enum ScaleName {
 enum KindName {
     Pair,
     LateInteraction,
+    Combined,
+}
+
+/// How much each kind of vectors counts: `1,0.3,1`.
+fn weights(text: &str) -> Result<Weights, String> {
+    let numbers: Vec<f32> = text.split(',').filter_map(|part| part.trim().parse().ok()).collect();
+    match numbers[..] {
+        [dense, sparse, tokens] => Ok(Weights { dense, sparse, tokens }),
+        _ => Err("write three numbers: dense, sparse and token vectors, for example 1,0.3,1".to_owned()),
+    }
 }
 
 impl Reading {
@@ -133,7 +154,9 @@ impl Reading {
             kind: self.kind.map(|kind| match kind {
                 KindName::Pair => JudgeKind::Pair,
                 KindName::LateInteraction => JudgeKind::LateInteraction,
+                KindName::Combined => JudgeKind::Combined,
             }),
+            weights: self.weights,
         }
     }
 }
@@ -161,8 +184,7 @@ struct Body<'a> {
 impl Rerank {
     pub fn run(self, output: &mut Output) -> anyhow::Result<Outcome> {
         let tasks = self.tasks()?;
-        let reranker = Reranker::load(&self.model, &self.reading.options(&self.engine))
-            .with_context(|| format!("loading the judge {}", self.model.display()))?;
+        let reranker = self.reranker()?;
         let judge = reranker.judge();
         let options = self.options();
         let progress = Progress::start(output, Some(tasks.len() as u64));
@@ -189,6 +211,18 @@ impl Rerank {
             progress.set(done as u64 + 1, done as u64 + 1, "query");
         }
         Ok(if found > 0 { Outcome::Done } else { Outcome::Nothing })
+    }
+
+    fn reranker(&self) -> anyhow::Result<Reranker> {
+        #[cfg(feature = "remote")]
+        if let Some(path) = &self.remote {
+            let options = lateen::encode::remote::RemoteOptions::read(path)?;
+            return Ok(Reranker::new(lateen::rerank::RemoteJudge::new(options)?));
+        }
+        let Some(model) = &self.model else { return usage("--model names the judge") };
+        let folder = located(model)?;
+        Reranker::load(&folder, &self.reading.options(&self.engine))
+            .with_context(|| format!("loading the judge {}", folder.display()))
     }
 
     fn options(&self) -> RerankOptions {

@@ -1,3 +1,4 @@
+use super::filter::FilterChoice;
 use super::hits::{Format, HitFormat, HitRow};
 use super::model_choice::{ModelChoice, tell};
 use super::queries::{Query, QueryChoice};
@@ -9,8 +10,8 @@ use crate::size;
 use crate::text::summing;
 use clap::{Args, ValueEnum};
 use lateen::kernel::Isa;
-use lateen::retriever::{Answer, AnswerReport, Retriever};
-use lateen::search::{Effort, EffortSource, PlanChoice, Recall, SearchOptions};
+use lateen::retriever::{Answer, AnswerReport, Retriever, SearchBy};
+use lateen::search::{Effort, EffortSource, Fusion, PlanChoice, Recall, SearchOptions};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   lateen search my.lateen how do tides work
   lateen search my.lateen tides -k 3 --json
+  lateen search my.lateen tides --filter 'year >= 2020 and lang = \"de\"'
   lateen search my.lateen tides --explain --why bread --html tides.html
   lateen search my.lateen --queries queries.jsonl -k 100 --format trec > run.trec";
 
@@ -35,6 +37,11 @@ pub struct Search {
     /// How many documents to find
     #[arg(short, long = "top", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     k: u32,
+    /// What to search by: vectors (the meaning), words (BM25), or both, their rankings fused
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    by: By,
+    #[command(flatten)]
+    filter: FilterChoice,
     /// Say how each hit got its score: which word of it fits each word of the query, how well, and what each stage made of it
     #[arg(long)]
     explain: bool,
@@ -50,6 +57,24 @@ pub struct Search {
     format: HitFormat,
     #[command(flatten)]
     model: ModelChoice,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    #[default]
+    Vectors,
+    Words,
+    Both,
+}
+
+impl By {
+    fn search_by(self) -> SearchBy {
+        match self {
+            Self::Vectors => SearchBy::Vectors,
+            Self::Words => SearchBy::Words,
+            Self::Both => SearchBy::Both(Fusion::default()),
+        }
+    }
 }
 
 /// How the index is searched; what is not given is planned.
@@ -176,19 +201,24 @@ impl Search {
         if !self.why.is_empty() && self.format.chosen(output) == Format::Jsonl {
             return usage("--why is about documents that are no hits; choose --format text or json");
         }
-        let options = self.tuning.options(self.k as usize, self.model.engine.threads)?;
+        if (asks || self.html.is_some()) && self.by != By::Vectors {
+            return usage("--explain, --why and --html are about vectors; leave --by out");
+        }
+        let by = self.by.search_by();
+        let mut options = self.tuning.options(self.k as usize, self.model.engine.threads)?;
+        options.filter = self.filter.filter();
         let queries = self.queries.read()?;
         let retriever = Retriever::open(&self.index, self.model.source()?)?;
         tell(output, retriever.model());
         let progress = Progress::start(output, Some(queries.len() as u64));
         let (mut found, mut done) = (0, 0);
-        let mut promised = self.tuning.recall.is_none();
+        let mut promised = self.tuning.recall.is_none() || self.by == By::Words;
         for batch in queries.chunks(BATCH) {
             let texts: Vec<&str> = batch.iter().map(|query| query.text.as_str()).collect();
             let answers = if let [text] = texts[..] {
-                vec![retriever.search(text, &options)?]
+                vec![retriever.search_by(&by, text, &options)?]
             } else {
-                retriever.search_batch(&texts, &options)?
+                retriever.search_batch_by(&by, &texts, &options)?
             };
             for (query, answer) in batch.iter().zip(answers) {
                 found += answer.hits.len();

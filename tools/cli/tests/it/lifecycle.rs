@@ -183,3 +183,73 @@ fn upgrading_the_newest_version_changes_nothing() {
     damage(&space.segment("ix"), 300);
     space.run(&["upgrade", "ix"]).fails(3, &["repair"]);
 }
+
+/// Notes of several years and languages.
+fn dated() -> Workspace {
+    let space = Workspace::new();
+    let line = |n: usize| {
+        let lang = if n.is_multiple_of(3) { "de" } else { "en" };
+        json!({"_id": format!("n{n}"), "text": format!("Note {n} on sails."), "year": 2000 + n, "lang": lang})
+    };
+    let lines: Vec<String> = (0..12).map(|n| line(n).to_string()).collect();
+    space.write("notes.jsonl", lines.join("\n"));
+    space.run(&["index", "notes.jsonl", "--out", "ix"]).ok();
+    space
+}
+
+#[test]
+fn a_filter_chooses_hits_and_what_is_deleted() {
+    let space = dated();
+    let found = |filter: &str| {
+        let answer = only(space.run(&["search", "ix", "sails", "-k", "50", "--json", "--filter", filter]));
+        let hits = answer["hits"].as_array().unwrap().clone();
+        let mut ids: Vec<String> = hits.iter().map(|hit| hit["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(found("year >= 2006 and lang = 'de'"), ["n6", "n9"]);
+    assert_eq!(found("id in ('n1', 'n2') or text like '%10 on%'"), ["n1", "n10", "n2"]);
+    space.run(&["search", "ix", "sails", "--filter", "year ="]).fails(2, &["--filter", "byte 6", "a value"]);
+    space.run(&["search", "ix", "sails", "--filter", "year > 3000"]).fails(1, &["nothing found"]);
+
+    let listed = space.run(&["delete", "ix", "--filter", "year < 2002", "--dry-run"]).ok();
+    assert_eq!(listed.out, "n0\nn1\n");
+    assert_eq!(found("year < 2002").len(), 2, "nothing was deleted");
+    let deleted =
+        only(space.run(&["delete", "ix", "n0", "--filter", "year < 2002 or lang = 'de'", "--json"]));
+    assert_eq!((&deleted["deleted"], &deleted["documents"]), (&json!(5), &json!(7)));
+    space.run(&["search", "ix", "sails", "--filter", "year < 2002 or lang = 'de'"]).fails(1, &["nothing"]);
+    assert_eq!(space.run(&["delete", "ix", "--filter", "lang = 'fr'"]).code, 1);
+    space.run(&["verify", "ix", "--full"]).ok();
+}
+
+#[test]
+fn words_are_found_alone_and_beside_meaning() {
+    let space = Workspace::indexed();
+    let line = json!({"_id": "part", "text": "Order the gasket XK-4471 for the older pump."});
+    space.run_with(&["add", "ix", "-"], &format!("{line}\n")).ok();
+    let words = only(space.run(&["search", "ix", "xk 4471 pumps", "--by", "words", "--json"]));
+    assert_eq!((&words["hits"][0]["id"], &words["report"]["plan"]), (&json!("part"), &json!("words")));
+    let both = only(space.run(&["search", "ix", "gasket 4471", "--by", "both", "-k", "2", "--json"]));
+    assert_eq!((&both["hits"][0]["id"], &both["report"]["plan"]), (&json!("part"), &json!("hybrid")));
+    let shown = space.run(&["search", "ix", "4471 pumps", "--by", "words"]).ok();
+    assert!(shown.out.contains("[4471]") && shown.out.contains("[pump]"), "{}", shown.out);
+    space.run(&["search", "ix", "x", "--by", "words", "--explain"]).fails(2, &["--by"]);
+    space
+        .run(&["index", "ix.jsonl", "--out", "other", "--no-store", "--words", "cjk"])
+        .fails(2, &["--no-store"]);
+    space.run(&["search", "ix", "zzzz", "--by", "words"]).fails(1, &["nothing found"]);
+
+    space.run(&["export", "ix", "--out", "ix.jsonl"]).ok();
+    space.run(&["import", "ix.jsonl", "--out", "again"]).ok();
+    let again = only(space.run(&["search", "again", "xk 4471 pumps", "--by", "words", "--json"]));
+    assert_eq!(again["hits"][0]["score"], words["hits"][0]["score"]);
+    space.run(&["compact", "again", "--full"]).ok();
+    let merged = only(space.run(&["search", "again", "xk 4471 pumps", "--by", "words", "--json"]));
+    assert_eq!(merged["hits"][0]["score"], words["hits"][0]["score"]);
+
+    space.write("plain.jsonl", "{\"_id\": \"a\", \"text\": \"A note on sails\"}\n");
+    space.run(&["index", "plain.jsonl", "--out", "bare", "--words", "none"]).ok();
+    space.run(&["search", "bare", "sails", "--by", "both"]).fails(2, &["words"]);
+    space.run(&["index", "plain.jsonl", "--out", "bare", "--words", "english"]).fails(2, &["--words"]);
+}

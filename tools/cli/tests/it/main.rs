@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod browser;
+mod encoding;
 mod evaluation;
 mod explanation;
 mod guide;
