@@ -8,3 +8,4 @@ pub mod merge;
 pub mod mine;
 pub mod score;
 mod teacher;
+pub mod train;
