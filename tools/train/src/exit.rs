@@ -7,6 +7,8 @@ use anyhow::Error;
 use lateen::corpus::CorpusError;
 use lateen_train::config::ConfigError;
 use lateen_train::data::DataError;
+use lateen_train::merge::MergeError;
+use lateen_train::score::ScoreError;
 
 /// All went well.
 pub const OK: u8 = 0;
@@ -89,13 +91,21 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if cause.is::<Usage>() || cause.is::<ConfigError>() {
         return Some(USAGE);
     }
+    if let Some(error) = cause.downcast_ref::<ScoreError>() {
+        return match error {
+            ScoreError::Data(error) => Some(of_data(error)),
+            ScoreError::Io { source, .. } => Some(of_io(source)),
+            ScoreError::OtherTeacher { .. } | ScoreError::NoCache { .. } => Some(USAGE),
+            _ => Some(BAD_DATA),
+        };
+    }
     if let Some(error) = cause.downcast_ref::<DataError>() {
+        return Some(of_data(error));
+    }
+    if let Some(error) = cause.downcast_ref::<MergeError>() {
         return Some(match error {
-            DataError::File(error) => of_corpus(error),
-            DataError::NoToken { .. }
-            | DataError::NoRoom { .. }
-            | DataError::WrongFormat { .. }
-            | DataError::NoBatch { .. } => USAGE,
+            MergeError::Io { source, .. } => of_io(source),
+            MergeError::NoWeights { .. } | MergeError::Weights { .. } => USAGE,
             _ => BAD_DATA,
         });
     }
@@ -103,6 +113,17 @@ fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(of_corpus(error));
     }
     cause.downcast_ref::<io::Error>().map(of_io)
+}
+
+fn of_data(error: &DataError) -> u8 {
+    match error {
+        DataError::File(error) => of_corpus(error),
+        DataError::NoToken { .. }
+        | DataError::NoRoom { .. }
+        | DataError::WrongFormat { .. }
+        | DataError::NoBatch { .. } => USAGE,
+        _ => BAD_DATA,
+    }
 }
 
 fn of_corpus(error: &CorpusError) -> u8 {

@@ -4,11 +4,17 @@
 //! files ─ data → Batch ─ model → embeddings, scores ─ loss → gradients ─ optim → weights ─ save → model directory
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![forbid(unsafe_code)]
+
 pub mod config;
 pub mod data;
 pub mod feed;
 pub mod log;
 pub mod loss;
+pub mod merge;
+pub mod mine;
 pub mod model;
 pub mod optim;
 pub mod run;
+pub mod score;

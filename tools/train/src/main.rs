@@ -9,9 +9,12 @@ mod exit;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use lateen_train::config::Task;
 
 const EXAMPLES: &str = "\
 Examples:
+  lateen-train colbert --base all-MiniLM-L6-v2 --train pairs.jsonl --output out
+  lateen-train reranker --config run.toml --set training.epochs=3
   lateen-train data check train.jsonl test.jsonl     what is wrong, before hours are spent
   lateen-train data split all.jsonl --out split      train and test parts that share no texts";
 
@@ -39,7 +42,19 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Fine-tune a model that makes one vector of a text
+    #[command(after_help = commands::train::HELP)]
+    Embedding(commands::train::Train),
+    /// Fine-tune a model that makes one vector of a token, compared by late interaction
+    #[command(after_help = commands::train::HELP)]
+    Colbert(commands::train::Train),
+    /// Fine-tune a model that scores a query and a document together
+    #[command(after_help = commands::train::HELP)]
+    Reranker(commands::train::Train),
     Data(commands::data::Data),
+    Merge(commands::merge::Merge),
+    Mine(commands::mine::Mine),
+    Score(commands::score::Score),
 }
 
 fn main() -> ExitCode {
@@ -53,7 +68,13 @@ fn main() -> ExitCode {
     };
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let result = match cli.command {
+        Command::Embedding(command) => command.run(Task::Embedding, &cli.global, &mut out),
+        Command::Colbert(command) => command.run(Task::Colbert, &cli.global, &mut out),
+        Command::Reranker(command) => command.run(Task::Reranker, &cli.global, &mut out),
         Command::Data(command) => command.run(&cli.global, &mut out),
+        Command::Merge(command) => command.run(&cli.global, &mut out),
+        Command::Mine(command) => command.run(&cli.global, &mut out),
+        Command::Score(command) => command.run(&cli.global, &mut out),
     };
     exit::finish(result, &mut out)
 }

@@ -4,3 +4,8 @@ pub mod data;
 mod data_check;
 mod data_split;
 mod data_stats;
+pub mod merge;
+pub mod mine;
+pub mod score;
+mod teacher;
+pub mod train;

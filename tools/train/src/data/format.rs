@@ -111,7 +111,9 @@ impl Layout {
         }
         let query = find(object, fields.query.as_ref(), &QUERY).ok_or_else(|| unknown(names(object)))?;
         let positive = find(object, fields.positive.as_ref(), &POSITIVE).filter(|name| *name != query);
-        let label = find(object, fields.label.as_ref(), &LABEL);
+        // The label of a hit stands in the hit.
+        let hit = object.get("hits").and_then(|hits| hits.get(0)).and_then(Value::as_object);
+        let label = find(hit.unwrap_or(object), fields.label.as_ref(), &LABEL);
         let mut layout = Self {
             shape: Shape::Texts,
             query,

@@ -281,6 +281,12 @@ impl DataSet {
         }
     }
 
+    /// Whether `document` answers `query` by any record.
+    #[must_use]
+    pub fn is_answer(&self, query: &str, document: &str) -> bool {
+        self.known.binary_search(&(hash(query), hash(document))).is_ok()
+    }
+
     pub(super) fn entry(&self, record: usize) -> &Entry {
         &self.entries[record]
     }

@@ -92,6 +92,13 @@ fn every_format_is_known_by_its_first_row() {
 }
 
 #[test]
+fn hits_may_have_scores() {
+    let row =
+        "{\"query\":\"q\",\"hits\":[{\"content\":\"a\",\"score\":0.5},{\"content\":\"b\",\"score\":0}]}";
+    assert_eq!(set(row).read(0).unwrap().documents[0].label, Some(0.5));
+}
+
+#[test]
 fn bad_rows_are_named_or_counted() {
     let good = "{\"query\":\"q\",\"pos\":[\"a\"],\"pos_scores\":[1]}\n";
     for (bad, problem) in [
