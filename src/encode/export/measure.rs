@@ -103,7 +103,7 @@ impl Runner {
             path: tokenizer.to_owned(),
             message: source.to_string(),
         };
-        let (session, _) = runtime::load_feeds(Graph::open(onnx)?, engine)?;
+        let (session, _) = runtime::load(Graph::open(onnx)?, engine)?;
         let mut tokenizer = Tokenizer::from_file(tokenizer).map_err(unread)?;
         tokenizer.with_padding(None);
         let truncation =
