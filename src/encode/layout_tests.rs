@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::testing::{assert_close, copy_all, in_both, write};
 use super::{EncodeError, Model, ModelKind, ModelOptions};
 
-const TOLERANCE: f32 = 2e-5;
+const TOLERANCE: f32 = 1e-4;
 
 /// `part` or `[part, times]`.
 #[derive(Deserialize)]

@@ -205,7 +205,7 @@ mod tests {
                 let found = judge.scores(query, &[document]).unwrap()[0];
                 let sum = weights.dense * dense + weights.sparse * sparse + weights.tokens * tokens;
                 let mean = sum / (weights.dense + weights.sparse + weights.tokens);
-                assert!((found - mean).abs() < 1e-3, "{weights:?} {query:?} {document:?}: {found} {mean}");
+                assert!((found - mean).abs() < 3e-3, "{weights:?} {query:?} {document:?}: {found} {mean}");
             }
         }
     }

@@ -14,7 +14,7 @@ fn copy(from: &Path, to: &Path) {
         if entry.path().is_dir() {
             copy(&entry.path(), &target)
         } else {
-            drop(std::fs::copy(entry.path(), target).unwrap())
+            std::fs::copy(entry.path(), target).unwrap();
         }
     }
 }
@@ -39,7 +39,7 @@ fn vectors_are_cut_and_quantised_with_ranges_that_are_kept() {
     let space = Workspace::new();
     space.write("texts.txt", "tides rise twice a day\nbread rises in the oven\nbees dance\n");
     let dense = ["encode", "--from", "texts.txt", "--vectors", "dense", "--dim", "16"];
-    let run = |more: &[&str]| space.run(&[&dense, more].concat());
+    let run = |more: &[&str]| space.run(&[&dense[..], more].concat());
     let own = run(&["--precision", "int8", "--out", "own.npy"]).ok();
     assert!(own.err.contains("--calibrate"), "{}", own.err);
     let (header, codes) = npy(&space.path("own.npy"));
