@@ -14,6 +14,23 @@ fn base() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encode/tiny")
 }
 
+/// The same model without its classifier.
+fn headless(folder: &Path) -> PathBuf {
+    let place = folder.join("headless");
+    std::fs::create_dir_all(&place).unwrap();
+    for entry in std::fs::read_dir(base()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, place.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let bytes = std::fs::read(base().join("model.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let kept = tensors.tensors().into_iter().filter(|(name, _)| !name.starts_with("classifier"));
+    safetensors::serialize_to_file(kept, None, &place.join("model.safetensors")).unwrap();
+    place
+}
+
 /// Twelve queries of letters: the positive has the same ones, the negative others.
 fn triplets(folder: &Path) -> PathBuf {
     let mut rows = String::new();
@@ -109,7 +126,13 @@ fn a_colbert_run_starts_from_components_and_ends_with_token_vectors() {
 fn a_reranker_run_ends_with_a_cross_encoder() {
     let folder = tempfile::tempdir().unwrap();
     let more = ["loss.name=listwise", "training.epochs=2"];
+    // A head with two labels is no head with one.
+    let refused = run(&config(Task::Reranker, folder.path(), &more), Task::Reranker).unwrap_err();
+    assert!(refused.to_string().contains("classifier.weight"), "{refused}");
+    let base = format!("model.base={}", headless(folder.path()).display());
+    let more = [more[0], more[1], &base];
     let report = run(&config(Task::Reranker, folder.path(), &more), Task::Reranker).unwrap();
+    assert!(report.fresh.iter().any(|name| name == "classifier.weight"), "{:?}", report.fresh);
     let onnx = report.onnx.unwrap();
     assert!(onnx.join("onnx/model.onnx").exists());
     let saved = std::fs::read_to_string(report.model.unwrap().join("config.json")).unwrap();
