@@ -225,33 +225,41 @@ fn weights_beside_the_graph_give_the_same_vectors() {
     assert!(matches!(refused, EncodeError::ExternalData { .. }), "{refused}");
 }
 
-/// The hub's cache keeps every file as a link into `blobs`.
+/// A cache of the hub, which keeps every file as a link into `blobs`; and the snapshot in it.
 #[cfg(unix)]
-#[test]
-fn a_model_in_the_hubs_cache_is_loaded_by_its_name() {
-    let files = model_with(Some("external"));
+fn hub_cache(files: &Path) -> (tempfile::TempDir, PathBuf) {
     let cache = tempfile::tempdir().unwrap();
     let commit = "c".repeat(40);
     let folder = cache.path().join("models--org--name");
     let snapshot = folder.join("snapshots").join(&commit);
     std::fs::create_dir_all(&snapshot).unwrap();
     write(&folder, "refs/main", &commit);
-    for (at, entry) in std::fs::read_dir(files.path()).unwrap().enumerate() {
+    for (at, entry) in std::fs::read_dir(files).unwrap().enumerate() {
         let entry = entry.unwrap();
         write(&folder, &format!("blobs/{at}"), std::fs::read(entry.path()).unwrap());
         let target = format!("../../blobs/{at}");
         std::os::unix::fs::symlink(target, snapshot.join(entry.file_name())).unwrap();
     }
-    let found = super::hub::locate("org/name", &super::hub::HubCache::at(cache.path())).unwrap();
-    let model = in_both(|options| Model::load(&found, options)).remove(0);
+    (cache, snapshot)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_model_in_the_hubs_cache_is_loaded_by_its_name() {
+    let located = |cache: &tempfile::TempDir| {
+        super::hub::locate("org/name", &super::hub::HubCache::at(cache.path())).unwrap()
+    };
+    let (cache, _) = hub_cache(model_with(None).path());
+    let model = in_both(|options| Model::load(&located(&cache), options)).remove(0);
     assert_eq!(model.dense_dim(), Some(12));
     // A link that leads out of the cache is refused as ever.
+    let (cache, snapshot) = hub_cache(model_with(Some("external")).path());
     let outside = tempfile::tempdir().unwrap();
     write(outside.path(), "secret", "secret");
     let data = snapshot.join("model.onnx_data");
     std::fs::remove_file(&data).unwrap();
     std::os::unix::fs::symlink(outside.path().join("secret"), &data).unwrap();
-    let refused = Model::load(&found, &ModelOptions::default()).unwrap_err();
+    let refused = Model::load(&located(&cache), &ModelOptions::default()).unwrap_err();
     assert!(matches!(refused, EncodeError::ExternalData { .. }), "{refused}");
 }
 

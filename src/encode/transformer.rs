@@ -139,7 +139,7 @@ impl Transformer {
         }
         let mut widths = self.layers.iter().filter_map(Layer::widths);
         if let Some((inputs, first)) = widths.next() {
-            let outputs = widths.last().map_or(first, |(_, outputs)| outputs);
+            let outputs = widths.next_back().map_or(first, |(_, outputs)| outputs);
             let contained = match dim {
                 _ if dim != inputs && dim != outputs => {
                     let expected =

@@ -17,6 +17,9 @@ use lateen_train::run::{
     Watch, differentiate, differentiate_with, train,
 };
 
+/// Makes a model and what it is trained for.
+type Make = fn() -> (Model, Objective);
+
 fn base(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
@@ -336,8 +339,7 @@ fn a_batch_without_a_finite_loss_is_named() {
 fn two_processes_give_what_one_gives() {
     let text = Batch::Texts(text_batch(4, 5));
     let pair = Batch::Pairs(pair_batch(4, 7));
-    let kinds: [(fn() -> (Model, Objective), &Batch); 3] =
-        [(embedding, &text), (colbert, &text), (reranker, &pair)];
+    let kinds: [(Make, &Batch); 3] = [(embedding, &text), (colbert, &text), (reranker, &pair)];
     for (make, batch) in kinds {
         let (model, objective) = make();
         let alone = differentiate(&model, &objective, batch, Flow::default()).unwrap();
