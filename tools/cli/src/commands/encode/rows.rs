@@ -3,6 +3,9 @@ use lateen::encode::quantise::truncate;
 use lateen::encode::{Model, SparseVector};
 use lateen::types::{EncodedTokens, TokenMatrixBuf};
 
+/// The ids of tokens and their bytes in the text.
+type IdsAndSpans = (Vec<u32>, Vec<(u32, u32)>);
+
 /// The vectors of one text.
 pub struct Rows {
     pub id: String,
@@ -10,7 +13,7 @@ pub struct Rows {
     /// `[rows, dim]`.
     pub values: Vec<f32>,
     /// Ids and spans of the tokens, where each has a row.
-    pub tokens: Option<(Vec<u32>, Vec<(u32, u32)>)>,
+    pub tokens: Option<IdsAndSpans>,
     pub sparse: Option<SparseVector>,
 }
 
