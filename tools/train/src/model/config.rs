@@ -44,7 +44,7 @@ impl<'a> ConfigFile<'a> {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// As [`read_json`].
+    /// [`ModelError`] names the file if it cannot be read or is not JSON.
     pub fn read(path: &'a Path) -> Result<Self, ModelError> {
         Ok(Self { path, value: read_json(path)? })
     }
