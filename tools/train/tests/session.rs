@@ -127,7 +127,8 @@ fn a_reranker_run_ends_with_a_cross_encoder() {
     let folder = tempfile::tempdir().unwrap();
     let more = ["loss.name=listwise", "training.epochs=2"];
     // A head with two labels is no head with one.
-    let refused = run(&config(Task::Reranker, folder.path(), &more), Task::Reranker).unwrap_err();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let refused = run(&config(Task::Reranker, elsewhere.path(), &more), Task::Reranker).unwrap_err();
     assert!(refused.to_string().contains("classifier.weight"), "{refused}");
     let base = format!("model.base={}", headless(folder.path()).display());
     let more = [more[0], more[1], &base];

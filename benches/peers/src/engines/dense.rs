@@ -34,7 +34,9 @@ impl Engine for Lateen {
             dense_dim: u32::try_from(dim)?,
             dense_storage: storage(&job.settings)?,
             store_documents: false,
-            seed: 42, ..IndexSettings::default() };
+            seed: 42,
+            ..IndexSettings::default()
+        };
         let mut options = writer_options(&job.settings);
         let number = |name: &str| job.settings[name].as_u64().context("a missing setting");
         options.graph_links = number("links")? as usize;

@@ -34,7 +34,9 @@ impl Engine for Lateen {
             dense_dim: 0,
             dense_storage: DenseStorage::None,
             store_documents: false,
-            seed: 42, ..IndexSettings::default() };
+            seed: 42,
+            ..IndexSettings::default()
+        };
         let index = Index::create(&job.index, &settings, &identity())?;
         let ((), watch) = Watch::of(|| {
             let mut writer = index.writer(writer_options(&job.settings))?;
