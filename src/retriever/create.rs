@@ -17,7 +17,7 @@ pub struct CreateOptions {
     pub dense_storage: Option<DenseStorage>,
     /// Whether titles, texts and metadata are kept, for showing hits and matching words. Default true.
     pub store_documents: bool,
-    /// How titles and texts are cut into words, for BM25 and hybrid search; takes about two bytes for each different word of a
+    /// How titles and texts are cut into words, for BM25 and hybrid search; takes a byte or a few for each different word of a
     /// document. Default English where documents are stored.
     pub words: Option<Words>,
     /// Seed of everything that is random in building. Default 42.
