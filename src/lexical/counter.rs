@@ -25,7 +25,7 @@ impl TermCounter {
     /// ```
     /// use lateen::lexical::{Analyzer, TermCounter};
     /// let counts = TermCounter::new(Analyzer::English).count("Sails, sailing on the sea");
-    /// assert_eq!(counts, [("on".to_owned(), 1), ("sail".to_owned(), 2), ("sea".to_owned(), 1)]);
+    /// assert_eq!(counts, [("sail".to_owned(), 2), ("sea".to_owned(), 1)]);
     /// ```
     pub fn count(&mut self, text: &str) -> Vec<(String, u32)> {
         let mut counts: BTreeMap<String, u32> = BTreeMap::new();

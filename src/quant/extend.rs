@@ -80,7 +80,8 @@ impl ResidualCodec {
     /// use lateen::quant::{CodecOptions, ResidualCodec};
     /// let data = [1.0, 0.0, 0.0, 0.0, 0.0, 0.6, 0.8, 0.0];
     /// let rows = lateen::types::TokenMatrix::new(&data, 4)?;
-    /// let options = CodecOptions { tokens_per_centroid: 1, ..CodecOptions::default() };
+    /// let mut options = CodecOptions::default();
+    /// options.tokens_per_centroid = 1;
     /// let (codec, codes) = ResidualCodec::build(&rows, &[], &options)?;
     /// assert_eq!(codec.nearest(&rows, 1)?, codes.centroids);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
