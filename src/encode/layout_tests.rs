@@ -252,8 +252,15 @@ fn a_model_in_the_hubs_cache_is_loaded_by_its_name() {
     let (cache, _) = hub_cache(model_with(None).path());
     let model = in_both(|options| Model::load(&located(&cache), options)).remove(0);
     assert_eq!(model.dense_dim(), Some(12));
-    // A link that leads out of the cache is refused as ever.
+    // Weights beside the graph are links too, and the graph's link leads to where nothing has their name.
     let (cache, snapshot) = hub_cache(model_with(Some("external")).path());
+    assert!(snapshot.join("model.onnx_data").is_symlink());
+    let text = ["a ship"];
+    let inside = model.encode_documents_dense(&text).unwrap();
+    for linked in in_both(|options| Model::load(&located(&cache), options)) {
+        assert_close(&linked.encode_documents_dense(&text).unwrap()[0], &inside[0], 1e-5);
+    }
+    // A link that leads out of the cache is refused as ever.
     let outside = tempfile::tempdir().unwrap();
     write(outside.path(), "secret", "secret");
     let data = snapshot.join("model.onnx_data");

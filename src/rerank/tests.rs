@@ -167,9 +167,9 @@ fn the_best_slice_of_a_long_document_is_told() {
     assert!(cut.cut && first.cut && !best.cut);
     let passage = best.passage.clone().unwrap();
     assert!(passage.len() < text.len(), "{passage:?}");
-    // Runtimes round by the shape of a batch.
-    let [least, first, mean] = [&best, &first, &mean].map(|ranked| ranked.score.unwrap());
-    assert!(least >= first - 1e-5 && least >= mean - 1e-5, "{least} {first} {mean}");
+    let [best_score, first, mean] = [&best, &first, &mean].map(|ranked| ranked.score.unwrap());
+    // The mean is of slices judged in the same batches, the first passage is judged alone: runtimes round by the shape of a batch.
+    assert!(best_score >= mean && best_score >= first - 1e-5, "{best_score} {mean} {first}");
     // What the best slice scores alone is what the document scored.
     let pair = [("panda", &text[passage])];
     let alone = reranker.compute_score(&pair, Scale::Raw).unwrap()[0];

@@ -155,6 +155,11 @@ fn layerwise_reranker_equals_transformers() {
 }
 
 #[test]
+fn lightweight_reranker_equals_transformers() {
+    equals_reference("lightweight", PairKind::Layers);
+}
+
+#[test]
 fn decoder_with_a_head_equals_transformers() {
     equals_reference("score", PairKind::Labels);
 }
@@ -220,7 +225,7 @@ fn a_shared_prefix_changes_no_score() {
 #[test]
 fn the_tail_is_never_cut() {
     let long = "sail and keel ".repeat(2000);
-    for family in ["qwen3", "qwen2", "gemma", "score", "t5"] {
+    for family in ["qwen3", "qwen2", "gemma", "lightweight", "score", "t5"] {
         let model = in_both(|options| load(family, options, 420)).remove(0);
         let Form::Text(form) = &model.reader.form else { panic!("{family} has no template") };
         for (query, plan) in [("ship", Windows::Cut), ("ship", Windows::All), (&*long, Windows::Cut)] {

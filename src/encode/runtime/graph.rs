@@ -12,6 +12,8 @@ pub(in super::super) struct Graph {
     pub(in super::super) path: PathBuf,
     pub(in super::super) bytes: Vec<u8>,
     pub(in super::super) has_external_data: bool,
+    /// Whether the path is a link to the file.
+    pub(in super::super) is_link: bool,
     /// Whether the graph quantises activations by the range of the whole batch.
     pub(in super::super) has_dynamic_quantisation: bool,
     /// The names of its inputs.
@@ -38,6 +40,7 @@ impl Graph {
             path: path.to_owned(),
             bytes,
             has_external_data: !external.is_empty(),
+            is_link: fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_symlink()),
             has_dynamic_quantisation: scan.dynamic_quantisation,
             inputs: scan.inputs,
             outputs: scan.outputs,

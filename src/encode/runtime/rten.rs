@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
-use rten::{Dimension, Model, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
+use rten::{Dimension, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
 use rten_tensor::Layout;
 
 use super::super::EncodeError;
+use super::super::directory;
 use super::Graph;
 use super::feeds::{Feed, FeedSession, FeedValues, InputInfo};
 use super::session::Tensor;
@@ -14,13 +15,30 @@ const NAME: &str = "rten";
 pub(super) const VERSION: &str = "0.27";
 
 fn model_of(graph: Graph) -> Result<Model, EncodeError> {
-    let loaded =
-        if graph.has_external_data { Model::load_file(&graph.path) } else { Model::load(graph.bytes) };
+    let loaded = if !graph.has_external_data {
+        Model::load(graph.bytes)
+    } else if graph.is_link {
+        // rten looks beside the file that a link leads to, and in the hub's cache nothing there has its name.
+        with_weights_of(&graph)?.load(graph.bytes)
+    } else {
+        Model::load_file(&graph.path)
+    };
     loaded.map_err(|e| EncodeError::Runtime {
         runtime: NAME,
         action: "load the graph",
         message: e.to_string(),
     })
+}
+
+/// The external weights' files under the names that the graph has for them, read once and shared by all tensors.
+fn with_weights_of(graph: &Graph) -> Result<ModelOptions, EncodeError> {
+    let mut options = ModelOptions::with_all_ops();
+    for path in &graph.external {
+        let bytes = directory::read(path, "external weights", directory::WEIGHTS_LIMIT)?;
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        options.external_data(name, bytes);
+    }
+    Ok(options)
 }
 
 fn names(model: &Model, ids: &[NodeId]) -> Vec<String> {
