@@ -13,6 +13,8 @@ use crate::index::{Index, IndexOptions, NewDocument, Snapshot, WriterOptions};
 use crate::kernel::Isa;
 use crate::types::{DocId, EncodedTokens, Hit, Score, TokenMatrix, TokenMatrixBuf, normalize};
 
+mod edges;
+mod filters;
 mod tracing;
 
 const DIM: usize = 32;
@@ -186,129 +188,6 @@ fn codes_order_documents_nearly_as_floats_do() {
 }
 
 #[test]
-fn deleted_documents_never_appear_and_k_come_back_when_k_exist() {
-    let mut world = World::new(4);
-    let documents = documents(&mut world, 200);
-    let index = token_index(TokenStorage::Residual4, &documents, 80);
-    let mut writer = index.writer(coded()).unwrap();
-    for (id, _) in &documents[..150] {
-        assert!(writer.delete(id).unwrap());
-    }
-    writer.commit().unwrap();
-    let snapshot = index.snapshot();
-    for plan in [PlanChoice::Exact, PlanChoice::TwoStage, PlanChoice::Auto] {
-        let query = world.tokens(3);
-        let effort = Some(Effort { nprobe: 1, ..Effort::for_top(50) });
-        let asked = SearchOptions { effort, ..options(50, plan) };
-        let hits = found(&snapshot, &search_tokens(&snapshot, query.matrix.view(), &asked).unwrap());
-        assert_eq!(hits.len(), 50, "{plan:?}");
-        assert!(hits.iter().all(|(id, _)| id.as_str() >= "d0150"), "{plan:?}");
-    }
-    let asked = options(51, PlanChoice::Auto);
-    assert_eq!(search_tokens(&snapshot, world.tokens(1).matrix.view(), &asked).unwrap().hits.len(), 50);
-}
-
-#[test]
-fn a_filter_lets_only_its_documents_through_and_k_of_them_when_k_exist() {
-    let mut world = World::new(12);
-    let documents = documents(&mut world, 200);
-    let index = token_index(TokenStorage::Residual4, &documents, 70);
-    let mut writer = index.writer(WriterOptions::default()).unwrap();
-    writer.delete("d0010").unwrap();
-    writer.commit().unwrap();
-    let snapshot = index.snapshot();
-    let some = Filter::ids((0..30).map(|number| format!("d{number:04}")).chain(["nobody".to_owned()]));
-    let odd = Filter::id(|id| id.ends_with(['1', '3', '5', '7', '9']));
-    let cases = [
-        (some.clone(), 29),
-        (odd.clone(), 100),
-        (some.clone().and(odd.clone()), 15),
-        (some.clone().or(odd.clone()), 114),
-        (some.clone().and(!odd.clone()), 14),
-        (!some.clone().or(!some), 0),
-        (Filter::stored(|_| true), 0),
-    ];
-    let query = world.tokens(4);
-    for (filter, allowed) in cases {
-        for (plan, k) in [(PlanChoice::Exact, 200), (PlanChoice::TwoStage, 200), (PlanChoice::TwoStage, 7)] {
-            let effort = Some(Effort { nprobe: 1, candidates: 1, ..Effort::for_top(k) });
-            let asked = SearchOptions { filter: Some(filter.clone()), effort, ..options(k, plan) };
-            let outcome = search_tokens(&snapshot, query.matrix.view(), &asked).unwrap();
-            assert_eq!((outcome.report.allowed, outcome.hits.len()), (allowed, k.min(allowed as usize)));
-            for hit in &outcome.hits {
-                let (segment, local) = snapshot.segment_of(hit.doc).unwrap();
-                assert!(filter.select(&snapshot.segments()[segment]).unwrap().contains(local));
-                assert!(snapshot.is_live(hit.doc));
-            }
-        }
-    }
-}
-
-#[test]
-fn a_filter_asks_each_segment_once() {
-    #[derive(Debug)]
-    struct Counted(Arc<std::sync::atomic::AtomicUsize>);
-    impl Condition for Counted {
-        fn select(&self, _: &crate::index::Segment) -> Result<roaring::RoaringBitmap, SearchError> {
-            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            Ok((0..1_000_000).collect())
-        }
-    }
-    let mut world = World::new(13);
-    let index = token_index(TokenStorage::Residual4, &documents(&mut world, 30), 10);
-    let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let filter = Filter::new(Counted(Arc::clone(&asked)));
-    let options = SearchOptions { filter: Some(filter), ..SearchOptions::top(40) };
-    for _ in 0..3 {
-        let query = world.tokens(2);
-        let outcome = search_tokens(&index.snapshot(), query.matrix.view(), &options.clone()).unwrap();
-        assert_eq!((outcome.hits.len(), outcome.report.allowed), (30, 30));
-    }
-    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 3);
-}
-
-#[test]
-fn stored_fields_decide() {
-    let mut world = World::new(14);
-    let settings =
-        IndexSettings { store_documents: true, ..settings(TokenStorage::Residual4, DenseStorage::F32) };
-    let index = create(&settings);
-    let mut writer = index.writer(WriterOptions::default()).unwrap();
-    for number in 0..50 {
-        let vector = unit(&mut world.random, &[0.0; DIM], 1.0);
-        let stored = lateen_index_format::StoredDocument { text: number.to_string(), ..Default::default() };
-        let tokens = Some(world.tokens(3));
-        let document = document(&format!("d{number:02}"), tokens, Some(vector));
-        writer.add(NewDocument { stored: Some(stored), ..document }).unwrap();
-    }
-    writer.commit().unwrap();
-    let snapshot = index.snapshot();
-    let filter = Some(Filter::stored(|document| document.text.ends_with('7')));
-    let options = SearchOptions { filter, ..SearchOptions::top(20) };
-    let by_tokens = search_tokens(&snapshot, world.tokens(2).matrix.view(), &options).unwrap();
-    let by_vector = search_dense(&snapshot, &[1.0; DIM], &options).unwrap();
-    for outcome in [by_tokens, by_vector] {
-        let mut ids: Vec<String> = found(&snapshot, &outcome).into_iter().map(|hit| hit.0).collect();
-        ids.sort();
-        assert_eq!(ids, ["d07", "d17", "d27", "d37", "d47"]);
-    }
-}
-
-#[test]
-fn equal_scores_come_by_id_whatever_the_order_of_arrival() {
-    let mut world = World::new(5);
-    let tokens = world.tokens(4);
-    let same: Vec<_> = ["c", "a", "d", "b"].map(|id| (id.to_owned(), tokens.clone())).into();
-    for per_commit in [1, 4] {
-        let index = token_index(TokenStorage::F32, &same, per_commit);
-        let snapshot = index.snapshot();
-        let outcome = search_tokens(&snapshot, tokens.matrix.view(), &SearchOptions::top(3)).unwrap();
-        let ids: Vec<String> = found(&snapshot, &outcome).into_iter().map(|hit| hit.0).collect();
-        assert_eq!(ids, ["a", "b", "c"]);
-    }
-}
-
-#[test]
 fn contributions_sum_to_the_score() {
     let mut world = World::new(6);
     let documents = documents(&mut world, 30);
@@ -330,51 +209,6 @@ fn contributions_sum_to_the_score() {
             let sum: f32 = matches.iter().map(|row| row.contribution).sum();
             assert!((sum - hit.score.get()).abs() < 1e-4, "{storage:?}: {sum} is not {}", hit.score);
         }
-    }
-}
-
-#[test]
-fn what_cannot_be_searched_is_refused() {
-    let mut world = World::new(7);
-    let documents = documents(&mut world, 3);
-    let index = token_index(TokenStorage::F32, &documents, 3);
-    let snapshot = index.snapshot();
-    let search = |data: &[f32], dim, plan| {
-        search_tokens(&snapshot, TokenMatrix::new(data, dim).unwrap(), &options(1, plan)).err()
-    };
-    let wrong = search(&[1.0; 4], 4, PlanChoice::Auto);
-    assert!(matches!(wrong, Some(SearchError::DimensionMismatch { query: 4, index: DIM })));
-    assert!(matches!(search(&[], DIM, PlanChoice::Auto), Some(SearchError::EmptyQuery)));
-    let staged = search(&[1.0; DIM], DIM, PlanChoice::TwoStage);
-    assert!(matches!(staged, Some(SearchError::PlanNotPossible { .. })));
-    let dense = search_dense(&snapshot, &[1.0; DIM], &SearchOptions::default()).err();
-    assert!(matches!(dense, Some(SearchError::NotStored { what: "dense vectors" })));
-    let query = world.tokens(1);
-    assert!(explain(&snapshot, query.matrix.view(), DocId(3), Isa::detect()).is_err());
-}
-
-#[test]
-fn an_empty_index_has_no_hits_and_says_so() {
-    let index = create(&settings(TokenStorage::Residual4, DenseStorage::F32));
-    let snapshot = index.snapshot();
-    let query = World::new(8).tokens(2);
-    let outcome = search_tokens(&snapshot, query.matrix.view(), &SearchOptions::default()).unwrap();
-    assert_eq!((outcome.hits.len(), outcome.report.plan), (0, Plan::Empty));
-    let outcome = search_dense(&snapshot, &[1.0; DIM], &SearchOptions::default()).unwrap();
-    assert_eq!((outcome.hits.len(), outcome.report.plan), (0, Plan::Empty));
-}
-
-#[test]
-fn documents_without_tokens_are_no_hits() {
-    let mut world = World::new(9);
-    let mut documents = documents(&mut world, 5);
-    documents[2].1 = world.tokens(0);
-    let index = token_index(TokenStorage::Residual4, &documents, 5);
-    let snapshot = index.snapshot();
-    let query = world.tokens(2);
-    for plan in [PlanChoice::Exact, PlanChoice::TwoStage] {
-        let outcome = search_tokens(&snapshot, query.matrix.view(), &options(5, plan)).unwrap();
-        assert_eq!(outcome.hits.len(), 4, "{plan:?}");
     }
 }
 
@@ -448,61 +282,6 @@ fn a_document_scores_the_same_under_every_plan() {
             assert!(found.hits.iter().all(|hit| all.hits.contains(hit)));
         }
     }
-}
-
-#[test]
-fn a_small_margin_scores_less_and_still_finds_k() {
-    let mut world = World::new(17);
-    let documents = documents(&mut world, 2000);
-    let index = token_index(TokenStorage::Residual4, &documents, 2000);
-    let snapshot = index.snapshot();
-    let query = world.tokens(8);
-    let scored = |margin| {
-        let effort = Some(Effort { nprobe: 16, candidates: 1000, margin, ..Effort::for_top(10) });
-        let asked = SearchOptions { effort, ..options(10, PlanChoice::TwoStage) };
-        let outcome = search_tokens(&snapshot, query.matrix.view(), &asked).unwrap();
-        assert_eq!(outcome.hits.len(), 10);
-        let stage = outcome.report.stages.iter().find(|stage| stage.name == "rescore").unwrap();
-        assert_eq!(stage.kept + stage.skipped, outcome.report.stages[1].kept);
-        stage.kept
-    };
-    let counts = [-10.0, 1.0, 3.0, f32::INFINITY, f32::NAN].map(scored);
-    assert!(counts.is_sorted() && counts[0] < counts[3], "{counts:?}");
-}
-
-#[test]
-fn a_graph_finds_what_a_scan_finds_and_no_deleted_document() {
-    let mut world = World::new(11);
-    let index = create(&settings(TokenStorage::None, DenseStorage::F16));
-    let options = WriterOptions { graph_min_documents: 100, ..coded() };
-    let mut writer = index.writer(options).unwrap();
-    for number in 0..3000 {
-        let topic = world.random.random_range(0..world.topics.len());
-        let vector = unit(&mut world.random, &world.topics[topic].clone(), 0.3);
-        writer.add(document(&format!("d{number:04}"), None, Some(vector))).unwrap();
-    }
-    writer.commit().unwrap();
-    for number in 0..300 {
-        writer.delete(&format!("d{number:04}")).unwrap();
-    }
-    writer.commit().unwrap();
-    let snapshot = index.snapshot();
-    let (mut met, mut of) = (0, 0);
-    for _ in 0..30 {
-        let query = unit(&mut world.random, &[0.0; DIM], 1.0);
-        let search = |plan| {
-            let asked = SearchOptions { plan, ef_search: Some(64), ..SearchOptions::top(10) };
-            let outcome = search_dense(&snapshot, &query, &asked).unwrap();
-            (outcome.report.plan, found(&snapshot, &outcome))
-        };
-        let (scan, exact) = search(PlanChoice::Exact);
-        let (graph, near) = search(PlanChoice::Auto);
-        assert_eq!((scan, graph), (Plan::DenseExact, Plan::DenseGraph));
-        assert!(near.iter().all(|(id, _)| id.as_str() >= "d0300"));
-        met += exact.iter().filter(|hit| near.contains(hit)).count();
-        of += exact.len();
-    }
-    assert!(met * 100 >= of * 95, "{met} of {of}");
 }
 
 proptest! {
