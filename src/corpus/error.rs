@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io;
 
-/// A file and, if the trouble is in one, a line.
+use super::parquet::ParquetProblem;
+
+/// A file and, if the trouble is in one, a line (of a Parquet file, a row).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The path as it was given, or `standard input`.
@@ -50,7 +52,7 @@ pub enum CorpusError {
         compression: &'static str,
     },
     /// Nothing tells how the file is written: name a [`Format`](super::Format).
-    #[error("{file}: cannot tell the format; name it: jsonl, tsv, text, markdown or beir")]
+    #[error("{file}: cannot tell the format; name it: jsonl, tsv, parquet, text, markdown or beir")]
     UnknownFormat {
         /// The path as it was given.
         file: String,
@@ -74,6 +76,38 @@ pub enum CorpusError {
         folder: String,
         /// The accepted endings.
         accepted: &'static str,
+    },
+    /// The Parquet file cannot be read on; the problem says what to do.
+    #[error("{at}: {}{problem}", column_name(.column.as_deref()))]
+    Parquet {
+        /// The file, and the row that was being read.
+        at: Place,
+        /// The column, if one is at fault.
+        column: Option<String>,
+        /// What is wrong with it.
+        problem: ParquetProblem,
+    },
+    /// Name one of the splits that are there.
+    #[error("{folder}: no such split, or none was named; there are {}", name_list(.present))]
+    NoSplit {
+        /// The path as it was given.
+        folder: String,
+        /// The splits that are there.
+        present: Vec<String>,
+    },
+    /// Download the file that is missing.
+    #[error(
+        "{folder}: shard {shard} of {of} of split {split:?} is missing, or there is more than its names say"
+    )]
+    MissingShard {
+        /// The path as it was given.
+        folder: String,
+        /// Whose shard it is.
+        split: String,
+        /// From 0; the first that is not there.
+        shard: u64,
+        /// How many there should be.
+        of: u64,
     },
     /// Not one record: probably the wrong file. [`ReadOptions::allow_empty`](super::ReadOptions::allow_empty) accepts it.
     #[error("{file}: no {what} in it ({skipped} bad ones skipped); check that it is the right file")]
@@ -244,6 +278,10 @@ pub enum Problem {
     /// Rename the file: ids must be UTF-8, and paths become ids.
     #[error("the path is not UTF-8, and so no id; rename the file")]
     PathNotUtf8,
+}
+
+fn column_name(column: Option<&str>) -> String {
+    column.map(|column| format!("column {column:?} ")).unwrap_or_default()
 }
 
 fn name_list(names: &[String]) -> String {

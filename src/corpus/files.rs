@@ -55,6 +55,7 @@ impl Kind {
             }
             Self::Only(Format::Jsonl) => ".jsonl, .ndjson or .json (also .gz, .zst)",
             Self::Only(Format::Tsv) => ".tsv or .csv (also .gz, .zst)",
+            Self::Only(Format::Parquet) => ".parquet",
             Self::Only(_) => ".md, .markdown or .mdx (also .gz, .zst)",
         }
     }
@@ -86,7 +87,7 @@ impl Files {
                 return Ok((Self::One(Some(entry)), total));
             }
             if format.is_some() {
-                let accepted = "corpus.jsonl or queries.jsonl (also .gz, .zst)";
+                let accepted = "corpus.jsonl or queries.jsonl (also .gz, .zst, or .parquet)";
                 return Err(CorpusError::NoFiles { folder: file(), accepted });
             }
         }
@@ -168,7 +169,7 @@ fn name_of(path: &Path) -> String {
 }
 
 fn in_beir(folder: &Path, stem: &str) -> Option<Entry> {
-    let names = ["jsonl", "jsonl.gz", "jsonl.zst", "tsv", "tsv.gz", "tsv.zst"];
+    let names = ["jsonl", "jsonl.gz", "jsonl.zst", "tsv", "tsv.gz", "tsv.zst", "parquet"];
     names.into_iter().find_map(|ending| {
         let path = folder.join(format!("{stem}.{ending}"));
         path.is_file().then(|| Entry { id: name_of(&path), format: Format::of_path(&path), path })

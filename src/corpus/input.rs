@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::{CorpusError, Place, Problem};
+use super::parquet::MAGIC;
 
 const BUFFER: usize = 64 << 10;
 const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
@@ -51,6 +52,8 @@ pub(super) enum Looks {
     Empty,
     /// Begins with a brace or a bracket.
     Json,
+    /// Begins as a Parquet file.
+    Parquet,
     /// Has a tab in its first line.
     Table,
     /// Anything else.
@@ -59,6 +62,9 @@ pub(super) enum Looks {
 
 impl Looks {
     fn of(first: &[u8]) -> Self {
+        if first.starts_with(&MAGIC) {
+            return Self::Parquet;
+        }
         let first = first.trim_ascii_start();
         let line = first.split(|&byte| byte == b'\n').next().unwrap_or_default();
         match first.first() {

@@ -1,16 +1,40 @@
 //! Files of JSON that are small enough to be read whole.
 
+use std::fs;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
 use super::error::{CorpusError, Place, Problem};
 use super::input::{Input, read_error};
+use super::options::inner_extension;
 
 /// Files that are larger when unpacked are refused.
-const LIMIT: u64 = 2 << 30;
+pub(super) const LIMIT: u64 = 2 << 30;
+
+/// A file, or the files of a folder that end in `.json` (also `.gz`, `.zst`), in the order of their names.
+pub(super) fn json_files(path: &Path) -> Result<Vec<PathBuf>, CorpusError> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let folder = || path.display().to_string();
+    let open = |source| CorpusError::Open { file: folder(), source };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(open)? {
+        let file = entry.map_err(open)?.path();
+        if inner_extension(&file).as_deref() == Some("json") && file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort_unstable();
+    if files.is_empty() {
+        let accepted = ".json (also .gz, .zst) or .parquet";
+        return Err(CorpusError::NoFiles { folder: folder(), accepted });
+    }
+    Ok(files)
+}
 
 /// The whole text of a file.
 pub(super) struct JsonFile {

@@ -10,6 +10,8 @@ pub enum Format {
     Jsonl,
     /// A table, one row per line: tabs, or commas in a `.csv`.
     Tsv,
+    /// A Parquet file, one row per record; columns as the fields of JSON lines.
+    Parquet,
     /// Plain text: for documents each file is one, for queries each line is one.
     Text,
     /// Markdown: each file is one document.
@@ -20,14 +22,16 @@ pub enum Format {
 
 impl Format {
     /// Every format, for lists of choices.
-    pub const ALL: [Self; 5] = [Self::Jsonl, Self::Tsv, Self::Text, Self::Markdown, Self::Beir];
+    pub const ALL: [Self; 6] =
+        [Self::Jsonl, Self::Tsv, Self::Parquet, Self::Text, Self::Markdown, Self::Beir];
 
-    /// The name people write: `jsonl`, `tsv`, `text`, `markdown`, `beir`.
+    /// The name people write: `jsonl`, `tsv`, `parquet`, `text`, `markdown`, `beir`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Jsonl => "jsonl",
             Self::Tsv => "tsv",
+            Self::Parquet => "parquet",
             Self::Text => "text",
             Self::Markdown => "markdown",
             Self::Beir => "beir",
@@ -50,6 +54,7 @@ impl Format {
         match inner_extension(path)?.as_str() {
             "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
             "tsv" | "csv" => Some(Self::Tsv),
+            "parquet" => Some(Self::Parquet),
             "txt" | "text" => Some(Self::Text),
             "md" | "markdown" | "mdx" => Some(Self::Markdown),
             _ => None,
@@ -80,7 +85,7 @@ pub struct FieldNames {
 pub struct ReadOptions {
     /// `None`: told by the name, by the folder's content, or by the first bytes.
     pub format: Option<Format>,
-    /// The largest record (line, quoted row, or whole text file) in bytes: 16 MiB.
+    /// The largest record (line, quoted row, row of a Parquet file, or whole text file) in bytes: 16 MiB.
     pub max_line_bytes: usize,
     /// Count bad records, remember the first few, and go on.
     pub skip_bad: bool,

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::error::{CorpusError, Problem};
+use super::error::{CorpusError, Place, Problem};
 use super::files::{self, Files};
 use super::input::{Input, Looks};
 use super::options::{Format, ReadOptions};
+use super::parquet::RowRecords;
 use super::records::{Fields, Records, Shape, check_id};
 use super::source::{STDIN, Skipped};
 
@@ -27,7 +28,7 @@ pub struct Query {
     pub metadata: Map<String, Value>,
 }
 
-/// Reads queries from JSONL, a table, plain lines, or the `queries.jsonl` of a BEIR folder.
+/// Reads queries from JSONL, a table, a Parquet file, plain lines, or the `queries.jsonl` of a BEIR folder.
 ///
 /// [`Format::Text`] means one query per line, its number the id. Errors and their treatment are those of
 /// [`Source`](super::Source).
@@ -40,7 +41,7 @@ pub struct Query {
 /// # Ok::<(), lateen::corpus::CorpusError>(())
 /// ```
 pub struct Queries {
-    records: Records,
+    records: Reader,
     name: String,
     options: ReadOptions,
     seen: HashSet<u128>,
@@ -65,8 +66,13 @@ impl Queries {
             let folder = path.display().to_string();
             return Err(CorpusError::NoFiles { folder, accepted: "queries.jsonl" });
         };
+        let name = entry.path.display().to_string();
+        if entry.format == Some(Format::Parquet) {
+            let rows = RowRecords::open(&entry.path, &options, &Arc::default())?;
+            return Ok(Self::of(Reader::Rows(Box::new(rows)), name, options));
+        }
         let input = Input::open(&entry.path, &Arc::default())?;
-        Self::new(input, &entry.path, entry.path.display().to_string(), entry.format, options)
+        Self::new(input, &entry.path, name, entry.format, options)
     }
 
     /// Reads from a stream; `name` stands for it in messages. The first bytes tell the format if the options
@@ -96,13 +102,21 @@ impl Queries {
             (Some(Format::Jsonl), _) | (None, Looks::Json) => Shape::Json,
             (Some(Format::Tsv), _) | (None, Looks::Table) => Shape::Table(files::separator(path), None),
             (Some(Format::Text), _) | (None, Looks::Plain | Looks::Empty) => Shape::Plain,
+            (Some(Format::Parquet), _) | (None, Looks::Parquet) => {
+                let (found, format, needed) = ("stream", Format::Parquet.name(), "file named .parquet");
+                return Err(CorpusError::WrongKind { file: name, found, format, needed });
+            }
             (Some(other), _) => {
                 let (found, needed) = ("file", "folder, or another format");
                 return Err(CorpusError::WrongKind { file: name, found, format: other.name(), needed });
             }
         };
         let records = Records::new(input, name.clone(), shape, &options);
-        Ok(Self {
+        Ok(Self::of(Reader::Lines(Box::new(records)), name, options))
+    }
+
+    fn of(records: Reader, name: String, options: ReadOptions) -> Self {
+        Self {
             records,
             name,
             options,
@@ -110,7 +124,7 @@ impl Queries {
             skipped: Skipped::default(),
             given: 0,
             done: false,
-        })
+        }
     }
 
     /// What was left out so far.
@@ -176,5 +190,20 @@ impl Iterator for Queries {
 impl fmt::Debug for Queries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queries").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What reads the file.
+enum Reader {
+    Lines(Box<Records>),
+    Rows(Box<RowRecords>),
+}
+
+impl Reader {
+    fn next(&mut self) -> Option<Result<(Place, Fields), CorpusError>> {
+        match self {
+            Self::Lines(records) => records.next(),
+            Self::Rows(rows) => rows.next(),
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! Questions with the places of their answers: SQuAD, CMRC 2018, FineWeb-PosQ.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::document::Document;
-use super::error::{CorpusError, Problem};
-use super::json_sets::JsonFile;
+use super::error::{CorpusError, Place, Problem};
+use super::json_sets::{JsonFile, json_files};
+use super::parquet::{Holds, Need, set_rows};
 
 /// Texts, and questions that they answer.
 ///
@@ -16,7 +17,7 @@ use super::json_sets::JsonFile;
 /// |---|---|
 /// | SQuAD 1.1 and 2.0, DRCD, CMRC 2018 in SQuAD's form | `{"data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question", "answers": [{"text", "answer_start"}]}]}]}]}`; questions without an answer (`is_impossible`) are left out, their texts are not |
 /// | CMRC 2018's own | `[{"context_text", "title", "qas": [{"query_id", "query_text", "answers": ["…"]}]}]` |
-/// | FineWeb-PosQ | JSON lines or an array of `{"question", "content", "span": [from, to], "span_class": ["beginning", …]}`; rows without a question are texts only |
+/// | FineWeb-PosQ | JSON lines, an array, or the columns of Parquet, of `{"question", "content", "span": [from, to], "span_class": ["beginning", …]}`; rows without a question are texts only |
 ///
 /// Each distinct text is there once, in the order of its first appearance; its id is `c` and its number. A text's title goes to its
 /// metadata, so that positions count in the text alone.
@@ -50,39 +51,51 @@ pub struct Question {
 }
 
 impl QuestionSet {
-    /// Reads a file in one of the forms above; gzip and zstd are unpacked.
+    /// Reads a file in one of the forms above; gzip and zstd are unpacked. A folder is all its `.json` files in the order of their names,
+    /// as SQuAD-PosQ is made of both parts of SQuAD 2.0; or its Parquet shards, of which `split` is read, else `test`, `dev` or
+    /// `validation`, or the only one.
     ///
     /// Memory: the whole file several times over; files of more than 2 GiB, unpacked, are refused.
     ///
     /// # Errors
-    /// [`CorpusError`] if the file cannot be read or has none of the forms; [`CorpusError::Empty`] if it has no question.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, CorpusError> {
-        Self::of(&JsonFile::open(path.as_ref())?)
+    /// [`CorpusError`] if a file cannot be read or has none of the forms, or if two questions have one id; [`CorpusError::Empty`] if there
+    /// is no question; [`CorpusError::NoFiles`] for a folder of other files.
+    pub fn open(path: impl AsRef<Path>, split: Option<&str>) -> Result<Self, CorpusError> {
+        let path = path.as_ref();
+        let mut set = Builder::default();
+        if let Some(rows) = set_rows(path, split, &COLUMNS)? {
+            set.parts(rows.into_iter().map(|(_, row)| row));
+        } else {
+            for file in json_files(path)? {
+                set.file(&JsonFile::open(&file)?)?;
+            }
+        }
+        set.finish(&path.display().to_string())
     }
 
+    #[cfg(test)]
     fn of(file: &JsonFile) -> Result<Self, CorpusError> {
         let mut set = Builder::default();
+        set.file(file)?;
+        set.finish(file.name())
+    }
+}
+
+impl Builder {
+    fn file(&mut self, file: &JsonFile) -> Result<(), CorpusError> {
         match file.first_key().as_deref() {
-            Some("data" | "version") => set.squad(file.whole()?),
-            Some("question" | "content") => set.parts(file.records()?),
-            _ if file.is_array() && file.mentions("context_text") => set.cmrc(file.whole()?),
-            _ if file.mentions("\"paragraphs\"") => set.squad(file.whole()?),
-            _ if file.mentions("\"span_class\"") => set.parts(file.records()?),
+            Some("data" | "version") => self.squad(file.whole()?),
+            Some("question" | "content") => self.parts(file.records()?.into_iter()),
+            _ if file.is_array() && file.mentions("context_text") => self.cmrc(file.whole()?),
+            _ if file.mentions("\"paragraphs\"") => self.squad(file.whole()?),
+            _ if file.mentions("\"span_class\"") => self.parts(file.records()?.into_iter()),
             _ => {
                 let needed = "data (SQuAD), context_text (CMRC 2018) or question and content (FineWeb-PosQ)";
                 let problem = Problem::MissingField { field: needed.to_owned(), present: Vec::new() };
                 return Err(file.problem(None, problem));
             }
         }
-        if set.set.questions.is_empty() {
-            let skipped = set.set.unanswerable as u64;
-            return Err(CorpusError::Empty {
-                file: file.name().to_owned(),
-                what: "answered question",
-                skipped,
-            });
-        }
-        Ok(set.set)
+        Ok(())
     }
 }
 
@@ -136,6 +149,14 @@ struct CmrcAsked {
     answers: Vec<String>,
 }
 
+/// The columns of FineWeb-PosQ that are read.
+const COLUMNS: [Need; 4] = [
+    Need { names: &["content"], holds: Holds::Text, always: true },
+    Need { names: &["question"], holds: Holds::Text, always: false },
+    Need { names: &["span"], holds: Holds::Numbers, always: false },
+    Need { names: &["span_class"], holds: Holds::Texts, always: false },
+];
+
 /// A row of FineWeb-PosQ.
 #[derive(Deserialize)]
 struct Row {
@@ -152,9 +173,24 @@ struct Row {
 struct Builder {
     set: QuestionSet,
     known: HashMap<String, usize>,
+    /// Rows of FineWeb-PosQ read, for their questions' ids.
+    rows: usize,
 }
 
 impl Builder {
+    fn finish(self, file: &str) -> Result<QuestionSet, CorpusError> {
+        if self.set.questions.is_empty() {
+            let (file, what) = (file.to_owned(), "answered question");
+            return Err(CorpusError::Empty { file, what, skipped: self.set.unanswerable as u64 });
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = self.set.questions.iter().find(|question| !seen.insert(question.id.as_str())) {
+            let problem = Problem::RepeatedId { id: twice.id.clone() };
+            return Err(CorpusError::Record { at: Place { file: file.to_owned(), line: None }, problem });
+        }
+        Ok(self.set)
+    }
+
     fn squad(&mut self, file: Squad) {
         for Article { title, paragraphs } in file.data {
             for Paragraph { context, qas } in paragraphs {
@@ -179,8 +215,10 @@ impl Builder {
         }
     }
 
-    fn parts(&mut self, rows: Vec<Row>) {
-        for (at, row) in rows.into_iter().enumerate() {
+    fn parts(&mut self, rows: impl Iterator<Item = Row>) {
+        for row in rows {
+            let at = self.rows;
+            self.rows += 1;
             let text = self.text(row.content, "");
             let Some(question) = row.question.filter(|question| !question.trim().is_empty()) else {
                 continue;
@@ -290,6 +328,23 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_is_all_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let error = QuestionSet::open(folder.path(), None).unwrap_err();
+        assert!(matches!(error, CorpusError::NoFiles { .. }), "{error}");
+        write("train.json", SQUAD);
+        write("notes.txt", "no set");
+        let ids = ["\"1\"", "\"3\"", "\"id\": 4"].into_iter().zip(["\"a\"", "\"b\"", "\"id\": 5"]);
+        write("dev.json", &ids.fold(SQUAD.to_owned(), |text, (from, to)| text.replace(from, to)));
+        let set = QuestionSet::open(folder.path(), None).unwrap();
+        assert_eq!((set.texts.len(), set.questions.len()), (2, 6));
+        assert_eq!(set.questions[0].id, "a", "files are read in the order of their names");
+        write("again.json", SQUAD);
+        assert!(QuestionSet::open(folder.path(), None).unwrap_err().to_string().contains("was there before"));
+    }
+
+    #[test]
     fn what_is_none_of_them_is_refused() {
         for (text, words) in [
             ("{\"a\": 1}", "SQuAD"),
@@ -298,6 +353,7 @@ mod tests {
             ("{\"data\": []}", "no answered question"),
             ("{\"data\": [{\"paragraphs\": [{\"context\": 1, \"qas\": []}]}]}", "expected a string"),
             ("{\"question\": \"q\", \"content\": \"c\"}\n{\"question\": 7}", "set.json:2"),
+            (&SQUAD.replace("\"id\": \"3\"", "\"id\": \"1\""), "the id \"1\" was there before"),
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.starts_with("set.json") && error.contains(words), "{error}");

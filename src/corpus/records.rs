@@ -148,7 +148,7 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
     str::from_utf8(bytes).map_err(|error| Problem::NotUtf8 { offset: error.valid_up_to() })
 }
 
-fn from_object(mut object: Map<String, Value>, names: &FieldNames) -> Result<Fields, Problem> {
+pub(super) fn from_object(mut object: Map<String, Value>, names: &FieldNames) -> Result<Fields, Problem> {
     let present = || object.keys().take(32).cloned().collect();
     let id_field = match &names.id {
         Some(name) => name.clone(),

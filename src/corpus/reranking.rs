@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::error::{CorpusError, Problem};
+use super::error::{CorpusError, Place, Problem};
 use super::json_sets::JsonFile;
+use super::parquet::{Holds, Need, set_rows};
 
 /// A query with texts that answer it and texts that do not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,32 +36,56 @@ struct Record {
     negative: Vec<String>,
 }
 
+/// The columns of a set in Parquet.
+const COLUMNS: [Need; 3] = [
+    Need { names: &["query"], holds: Holds::TextOrTexts, always: true },
+    Need { names: &["positive", "pos"], holds: Holds::Texts, always: true },
+    Need { names: &["negative", "neg"], holds: Holds::Texts, always: true },
+];
+
 /// Reads JSON lines, or a JSON array, of `{"query", "positive": [], "negative": []}` (`pos` and `neg` are understood too); `query` may be
-/// an array of wordings. gzip and zstd are unpacked. Samples without positive or without negative texts are there too: MTEB leaves them
+/// an array of wordings. gzip and zstd are unpacked. Or reads Parquet with columns of these names: a file, or a folder of shards
+/// (`test-00000-of-00003.parquet` and so on, here or in `data`) of which `split` is read, else `test`, `dev` or `validation`. Samples without positive or without negative texts are there too: MTEB leaves them
 /// out of its means.
 ///
 /// Memory: the whole file several times over; files of more than 2 GiB, unpacked, are refused.
 ///
 /// # Errors
-/// [`CorpusError`] with file and line.
-pub fn read_reranking_set(path: impl AsRef<Path>) -> Result<Vec<RerankingSample>, CorpusError> {
-    of(&JsonFile::open(path.as_ref())?)
+/// [`CorpusError`] with file and line, or column and row.
+pub fn read_reranking_set(
+    path: impl AsRef<Path>,
+    split: Option<&str>,
+) -> Result<Vec<RerankingSample>, CorpusError> {
+    let path = path.as_ref();
+    match set_rows(path, split, &COLUMNS)? {
+        Some(rows) => samples(rows, &path.display().to_string()),
+        None if path.is_dir() => {
+            let (folder, accepted) = (path.display().to_string(), ".parquet");
+            Err(CorpusError::NoFiles { folder, accepted })
+        }
+        None => of(&JsonFile::open(path)?),
+    }
 }
 
 fn of(file: &JsonFile) -> Result<Vec<RerankingSample>, CorpusError> {
     let records: Vec<Record> = file.records()?;
+    let at = Place { file: file.name().to_owned(), line: None };
+    samples(records.into_iter().map(|record| (at.clone(), record)).collect(), file.name())
+}
+
+fn samples(records: Vec<(Place, Record)>, file: &str) -> Result<Vec<RerankingSample>, CorpusError> {
     if records.is_empty() {
-        return Err(CorpusError::Empty { file: file.name().to_owned(), what: "query", skipped: 0 });
+        return Err(CorpusError::Empty { file: file.to_owned(), what: "query", skipped: 0 });
     }
     let mut samples = Vec::with_capacity(records.len());
-    for (at, Record { query, positive, negative }) in records.into_iter().enumerate() {
+    for (number, (at, Record { query, positive, negative })) in (1..).zip(records) {
         let queries = match query {
             Wordings::One(query) => vec![query],
             Wordings::Several(queries) => queries,
         };
         if !queries.iter().any(|query| !query.trim().is_empty()) {
-            let problem = Problem::EmptyText { id: format!("query {}", at + 1), title: false };
-            return Err(file.problem(None, problem));
+            let problem = Problem::EmptyText { id: format!("query {number}"), title: false };
+            return Err(CorpusError::Record { at, problem });
         }
         samples.push(RerankingSample { queries, positive, negative });
     }

@@ -14,6 +14,7 @@ use super::error::{CorpusError, Place, Problem};
 use super::files::{self, Entry, Files};
 use super::input::{Input, Looks};
 use super::options::{Format, ReadOptions};
+use super::parquet::RowRecords;
 use super::records::{self, Fields, Records, Shape};
 use super::whole::Whole;
 
@@ -91,7 +92,7 @@ impl Source {
     ///
     /// # Errors
     /// [`CorpusError::Open`], [`CorpusError::UnknownFormat`], [`CorpusError::WrongKind`], [`CorpusError::NoFiles`];
-    /// [`CorpusError::Read`] and [`CorpusError::Truncated`] if the very beginning cannot be read.
+    /// [`CorpusError::Read`], [`CorpusError::Truncated`] and [`CorpusError::Parquet`] if the very beginning cannot be read.
     pub fn open(path: impl AsRef<Path>, options: ReadOptions) -> Result<Self, CorpusError> {
         let path = path.as_ref();
         if path.as_os_str() == "-" {
@@ -163,9 +164,16 @@ impl Source {
     }
 
     fn begin(&self, entry: Entry) -> Result<Reader, CorpusError> {
+        if entry.format == Some(Format::Parquet) {
+            return self.rows(&entry.path);
+        }
         let input = Input::open(&entry.path, &self.count)?;
         let file = entry.path.display().to_string();
         self.reader(input, entry, file)
+    }
+
+    fn rows(&self, path: &Path) -> Result<Reader, CorpusError> {
+        RowRecords::open(path, &self.options, &self.count).map(|rows| Reader::Rows(Box::new(rows)))
     }
 
     fn reader(&self, input: Input, entry: Entry, file: String) -> Result<Reader, CorpusError> {
@@ -178,6 +186,11 @@ impl Source {
             (Some(Format::Tsv), _) | (None, Looks::Table) => {
                 Shape::Table(files::separator(&entry.path), None)
             }
+            (Some(Format::Parquet), _) | (None, Looks::Parquet) if entry.path.as_os_str().is_empty() => {
+                let (found, format, needed) = ("stream", Format::Parquet.name(), "file");
+                return Err(CorpusError::WrongKind { file, found, format, needed });
+            }
+            (Some(Format::Parquet), _) | (None, Looks::Parquet) => return self.rows(&entry.path),
             // An empty stream has no format, and none is needed to say that it is empty.
             (None, Looks::Empty) => Shape::Json,
             (Some(Format::Beir), _) | (None, Looks::Plain) => {
@@ -192,6 +205,7 @@ impl Source {
         loop {
             let found = match &mut self.current {
                 Some(Reader::Lines(records)) => records.next(),
+                Some(Reader::Rows(rows)) => rows.next(),
                 Some(Reader::Whole(whole)) => whole.take().map(|whole| {
                     let at = Place { file: whole.file.clone(), line: None };
                     whole.read().map(|fields| (at, fields))
@@ -223,6 +237,10 @@ impl Source {
             CorpusError::Read { at, source } => (at, source.to_string()),
             CorpusError::Truncated { at, compression } => {
                 (at, format!("the {compression} data ends too soon"))
+            }
+            CorpusError::Parquet { at, column, problem } => {
+                let column = column.map(|column| format!("column {column:?} ")).unwrap_or_default();
+                (at, format!("{column}{problem}"))
             }
             other => return other,
         };
@@ -291,5 +309,6 @@ impl fmt::Debug for Source {
 /// What reads the current file.
 enum Reader {
     Lines(Box<Records>),
+    Rows(Box<RowRecords>),
     Whole(Option<Whole>),
 }

@@ -214,9 +214,10 @@ fn of_export(error: &ExportError) -> Option<u8> {
 fn of_corpus(error: &CorpusError) -> Option<u8> {
     match error {
         CorpusError::Open { source, .. } => Some(of_io(source)),
-        CorpusError::UnknownFormat { .. } | CorpusError::WrongKind { .. } | CorpusError::NoFiles { .. } => {
-            Some(USAGE)
-        }
+        CorpusError::UnknownFormat { .. }
+        | CorpusError::WrongKind { .. }
+        | CorpusError::NoFiles { .. }
+        | CorpusError::NoSplit { .. } => Some(USAGE),
         _ => Some(BAD_DATA),
     }
 }

@@ -35,6 +35,7 @@ pub struct Input {
 pub enum Format {
     Jsonl,
     Tsv,
+    Parquet,
     Text,
     Markdown,
     Beir,
@@ -45,6 +46,7 @@ impl From<Format> for lateen::corpus::Format {
         match format {
             Format::Jsonl => Self::Jsonl,
             Format::Tsv => Self::Tsv,
+            Format::Parquet => Self::Parquet,
             Format::Text => Self::Text,
             Format::Markdown => Self::Markdown,
             Format::Beir => Self::Beir,

@@ -37,4 +37,4 @@ pub mod upgrade;
 pub mod verify;
 mod write;
 
-pub use model_choice::BUNDLED;
+pub use model_choice::{BUNDLED, located};

@@ -39,7 +39,7 @@ pub struct Collection {
 
 impl Collection {
     pub fn open(output: &mut Output, spec: &CollectionSpec, seed: u64) -> anyhow::Result<Self> {
-        let fold = spec.format.unwrap_or(if spec.path.is_dir() { Fold::Beir } else { Fold::Questions });
+        let fold = spec.format.unwrap_or_else(|| Fold::of(&spec.path));
         let mut collection = match fold {
             Fold::Beir => Self::beir(spec)?,
             Fold::Questions => Self::questions(spec)?,
@@ -103,7 +103,7 @@ impl Collection {
     }
 
     fn questions(spec: &CollectionSpec) -> anyhow::Result<Self> {
-        let set = QuestionSet::open(&spec.path)?;
+        let set = QuestionSet::open(&spec.path, spec.split.as_deref())?;
         let mut qrels = Qrels::new();
         let (mut queries, mut starts, mut named) = (Vec::new(), Vec::new(), Vec::new());
         for question in set.questions {
@@ -122,7 +122,7 @@ impl Collection {
             ));
         }
         let buckets = if named.is_empty() { of_starts(&starts, spec) } else { of_names(&named) };
-        let split = "all".to_owned();
+        let split = spec.split.clone().unwrap_or_else(|| "all".to_owned());
         let documents = set.texts;
         Ok(Self { split, documents, queries, qrels, buckets, notes, ..Self::default() })
     }

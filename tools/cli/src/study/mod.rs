@@ -23,7 +23,7 @@ mod runner;
 mod scorer;
 mod statistics;
 
-pub use config::{BoundarySpec, CollectionSpec, Study, SystemSpec, Thirds};
+pub use config::{BoundarySpec, CollectionSpec, Fold, Study, SystemSpec, Thirds};
 pub use outcome::{Outcome, StudyReport};
 pub use position::{BucketResult, PositionResult};
 pub use ranker::Models;

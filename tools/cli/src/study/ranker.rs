@@ -3,6 +3,7 @@
 use super::collection::{Collection, Query};
 use super::config::{LATE, SystemSpec};
 use super::judge::MaxSimJudge;
+use crate::commands::located;
 use anyhow::Context as _;
 use lateen::encode::cache::{CachedModel, EncodingCache};
 use lateen::encode::{Model, ModelOptions, PairModel, PairOptions};
@@ -238,7 +239,7 @@ impl Models {
         if !self.models.contains_key(&key) {
             let loaded = match name {
                 "bundled" => Model::bundled().context("loading the bundled model")?,
-                name => Model::load(Path::new(name), &options(spec)?)
+                name => Model::load(&located(Path::new(name))?, &options(spec)?)
                     .with_context(|| format!("loading the model {name}"))?,
             };
             self.models.insert(key.clone(), Arc::new(loaded));
@@ -258,7 +259,7 @@ impl Models {
             ));
         }
         let options = PairOptions { model: options(spec)?, ..PairOptions::default() };
-        let judge = PairModel::load(Path::new(name), &options)
+        let judge = PairModel::load(&located(Path::new(name))?, &options)
             .with_context(|| format!("loading the judge {name}"))?;
         let judge: Arc<dyn Judge> = Arc::new(judge);
         Ok((Arc::clone(&judge), judge))

@@ -15,6 +15,8 @@ mod onnx;
 mod recall;
 mod schema;
 mod secrets;
+#[cfg(any(feature = "hub", feature = "remote"))]
+mod services;
 mod session;
 mod study;
 mod workspace;

@@ -1,5 +1,6 @@
 //! Comparisons, position bias and reranking sets, small ones.
 
+use crate::models::{Model, write_model};
 use crate::workspace::{DOCUMENTS, Workspace};
 use serde_json::Value;
 
@@ -159,6 +160,65 @@ fn reranking_sets_are_measured() {
     assert_eq!((&told[0]["queries"], &told[0]["texts"]), (&2.into(), &4.into()));
 }
 
+const PARQUET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/parquet");
+
+#[test]
+fn published_files_are_read_as_they_are() {
+    let space = Workspace::new();
+    let file = |name: &str| format!("{PARQUET}/{name}");
+    let system = ["--system", "bm25:cjk-bigrams", "--json"];
+    for (set, queries) in [("reranking", 6), ("reranking/test-00001-of-00003.parquet", 2)] {
+        let told = space.run(&[&["eval", "reranking", &file(set)][..], &system].concat()).ok().documents();
+        assert_eq!(told[0]["queries"], queries, "{}", told[0]);
+    }
+    space.run(&["eval", "reranking", &file("reranking"), "--split", "dev"]).fails(2, &["there are test"]);
+    space.run(&["eval", "reranking", &file("rows/usual.parquet"), "--split", "x"]).fails(2, &["--split"]);
+    space
+        .run(&["eval", "reranking", &file("corpus.parquet")])
+        .fails(3, &["query", "no such column", "_id, title"]);
+    space.run(&["eval", "position-bias", &file("posq.parquet"), "--out", "bias"]).ok();
+    let report = report(&space, "bias");
+    let names: Vec<_> =
+        report["positions"][0]["buckets"].as_array().unwrap().iter().map(|bucket| &bucket["name"]).collect();
+    assert_eq!(names, ["beginning", "middle", "end"]);
+
+    space.run(&["index", &file("corpus.parquet"), "--out", "ix"]).ok();
+    let hits = space.run(&["search", "ix", "tides", "--json"]).ok().documents();
+    assert_eq!(hits[0]["hits"][0]["id"], "7");
+    let whole = std::fs::read(file("corpus.parquet")).unwrap();
+    space.write("cut.parquet", &whole[..whole.len() - 9]);
+    space.run(&["index", "cut.parquet", "--out", "x"]).fails(3, &["cut.parquet", "Parquet file"]);
+    space
+        .run(&["index", &file("brotli.parquet"), "--out", "x"])
+        .fails(3, &["brotli.parquet:1", "_id", "Brotli"]);
+    space.write("folder/part-0.parquet", whole);
+    space.run(&["index", "folder", "--out", "many", "--format", "parquet"]).ok();
+}
+
+#[test]
+fn a_study_may_name_models_of_the_hub() {
+    let space = space();
+    let commit = "c".repeat(40);
+    write_model(&space, &format!("hub/models--org--tides/snapshots/{commit}"), Model::Sound);
+    space.write("hub/models--org--tides/refs/main", &commit);
+    space.write(
+        "study.toml",
+        STUDY
+            .replace("model = \"bundled\"", "model = \"org/tides\"")
+            .replace("\"dense\"", "\"late-interaction\""),
+    );
+    for arguments in
+        [&["eval", "study.toml"][..], &["eval", "reranking", "set.jsonl", "--system", "late:org/tides"]]
+    {
+        space.command().args(arguments).env("HF_HUB_CACHE", space.path("hub")).assert().success();
+    }
+    let study = std::fs::read_to_string(space.path("study.toml")).unwrap();
+    space.write("study.toml", study.replace("out = \"results\"", "out = \"other\""));
+    let elsewhere =
+        space.command().args(["eval", "study.toml"]).env("HF_HUB_CACHE", "none").output().unwrap();
+    assert_eq!(elsewhere.status.code(), Some(2), "{}", String::from_utf8_lossy(&elsewhere.stderr));
+}
+
 #[test]
 fn what_cannot_be_compared_is_said() {
     let space = space();
@@ -171,4 +231,9 @@ fn what_cannot_be_compared_is_said() {
     space.run(&["eval", "position-bias", "set.jsonl"]).fails(3, &["set.jsonl", "SQuAD"]);
     space.run(&["eval", "reranking", "set.jsonl", "--system", "magic:x"]).fails(2, &["magic"]);
     space.run(&["eval", "reranking", "squad.json"]).fails(3, &["squad.json"]);
+    space.write("parts/dev.json", SQUAD);
+    space.run(&["eval", "reranking", "parts"]).fails(2, &["parts", ".parquet"]);
+    space.run(&["eval", "position-bias", "parts", "--out", "whole"]).ok();
+    space.write("empty/x.txt", "");
+    space.run(&["eval", "position-bias", "empty"]).fails(2, &["corpus.jsonl"]);
 }

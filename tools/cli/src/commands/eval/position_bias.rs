@@ -8,6 +8,7 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "\
 Examples:
   lateen eval position-bias docs/studies/position-bias.toml
+  lateen eval position-bias squad-v2.0 --queries 10000
   lateen eval position-bias dev-v2.0.json --dense models/minilm --late models/colbert --judge models/judge
   lateen eval position-bias collections/cmrc2018 --split dev --analyzer cjk-bigrams";
 
@@ -19,15 +20,15 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct PositionBias {
-    /// A study (.toml), a file in SQuAD's form (v1.1, v2.0, CMRC, DRCD), FineWeb-PosQ, or a BEIR folder whose queries have answer_start
+    /// A study (.toml), a file in SQuAD's form (v1.1, v2.0, CMRC, DRCD), FineWeb-PosQ (JSON or Parquet), a folder of such files, or a BEIR folder whose queries have answer_start
     data: PathBuf,
-    /// Which judgements of a BEIR folder [default: test, else dev, else the first]
+    /// Which judgements of a BEIR folder, or which Parquet files of another [default: test, else dev, else the first]
     #[arg(long, value_name = "NAME")]
     split: Option<String>,
     /// How BM25 reads texts: english, cjk-bigrams or jieba
     #[arg(long, value_name = "NAME", default_value = "english")]
     analyzer: String,
-    /// A model with one vector a text
+    /// A model with one vector a text: a directory, a name on the hub (from its cache), or `bundled`
     #[arg(long, value_name = "DIR", default_value = "bundled")]
     dense: String,
     /// A late-interaction model

@@ -3,10 +3,9 @@ use crate::exit::{Outcome, usage};
 use crate::output::{BOLD, DIM, Output};
 use crate::progress::Progress;
 use crate::size;
-use crate::study::{Models, Scorer};
+use crate::study::{Fold, Models, Scorer};
 use clap::Args;
-use lateen::corpus::{CorpusError, Queries, ReadOptions, Source};
-use lateen::corpus::{RerankingSample, read_reranking_set};
+use lateen::corpus::{CorpusError, Queries, ReadOptions, RerankingSample, Source, read_reranking_set};
 use lateen::eval::{Interval, MTEB_MRR_CUTOFF, RerankingValues, beir, reranking_values};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -16,24 +15,26 @@ use std::time::Instant;
 const EXAMPLES: &str = "\
 Examples:
   lateen eval reranking t2ranking.jsonl --system bm25:cjk-bigrams --system dense:models/bge --system late:models/colbert
+  lateen eval reranking CMedQAv1-reranking --split test --system judge:models/bge-reranker
   lateen eval reranking collections/t2ranking-100 --system judge:models/bge-reranker";
 
 const RESAMPLES: usize = 2000;
 
 /// Measure judges and models on reranking sets, as MTEB does
 ///
-/// A set is JSON lines, or a JSON array, of {\"query\", \"positive\": [], \"negative\": []}, or a BEIR folder whose judgements name
-/// documents that are not relevant too. Each system scores the texts of each query. Reported are the means of the average precision
-/// (scikit-learn's, MTEB's main score) and of the reciprocal rank of the first relevant text among ten.
+/// A set is JSON lines, a JSON array, or Parquet (a file, or a folder of shards as MTEB publishes them), of {"query", "positive": [],
+/// "negative": []}, or a BEIR folder whose judgements name documents that are not relevant too. Each system scores the texts of each
+/// query. Reported are the means of the average precision (scikit-learn's, MTEB's main score) and of the reciprocal rank of the first
+/// relevant text among ten.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Reranking {
     /// The set
     set: PathBuf,
-    /// bm25, bm25:ANALYZER, dense:MODEL, late:MODEL or judge:CROSS_ENCODER; may be repeated. MODEL is a directory or `bundled`
+    /// bm25, bm25:ANALYZER, dense:MODEL, late:MODEL or judge:CROSS_ENCODER; may be repeated. MODEL is a directory, a name on the hub (from its cache), or `bundled`
     #[arg(long = "system", value_name = "KIND[:MODEL]", default_values = ["bm25", "late:bundled"])]
     systems: Vec<String>,
-    /// Which judgements of a BEIR folder
+    /// Which judgements of a BEIR folder, or which of its Parquet files [default: test, else dev]
     #[arg(long, value_name = "NAME")]
     split: Option<String>,
     /// Keep encodings in this folder, and use those that are there
@@ -88,13 +89,14 @@ impl Reranking {
     }
 
     fn samples(&self) -> anyhow::Result<(Vec<RerankingSample>, usize)> {
-        if self.set.is_dir() {
-            return of_folder(&self.set, self.split.as_deref());
+        let split = self.split.as_deref();
+        if Fold::of(&self.set) == Fold::Beir {
+            return of_folder(&self.set, split);
         }
-        if self.split.is_some() {
-            return usage("--split is for BEIR folders");
+        if split.is_some() && !self.set.is_dir() {
+            return usage("--split is for folders");
         }
-        Ok((read_reranking_set(&self.set)?, 0))
+        Ok((read_reranking_set(&self.set, split)?, 0))
     }
 }
 
