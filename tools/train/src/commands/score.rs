@@ -82,8 +82,9 @@ impl Score {
     pub fn run(self, global: &Global, out: &mut impl Write) -> anyhow::Result<Outcome> {
         let set = self.reading.open(&self.file, self.skip_bad)?;
         let cache_path = self.cache.clone().unwrap_or_else(|| with(&self.out, ".scores"));
-        let mut cache = ScoreCache::open(&cache_path, self.teaching.identity(&self.teacher)?)?;
+        // First, so that a teacher that cannot be loaded leaves no file behind.
         let teacher = self.teaching.load(&self.teacher)?;
+        let mut cache = ScoreCache::open(&cache_path, self.teaching.identity(&self.teacher)?)?;
         let bar = bar(set.len() as u64, global.quiet);
         let report = score(&set, &teacher, self.teaching.scale(), &mut cache, self.batch, |done, _| {
             bar.set_position(done as u64);

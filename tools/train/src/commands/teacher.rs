@@ -72,7 +72,14 @@ impl Teaching {
             Kind::LateInteraction => JudgeKind::LateInteraction,
             Kind::Pair | Kind::Dense => JudgeKind::Pair,
         });
-        Reranker::load(directory, &options).with_context(loading)
+        match (Reranker::load(directory, &options), options.kind) {
+            // A directory that names no kind may still be an encoder of tokens.
+            (Err(error), None) => {
+                options.kind = Some(JudgeKind::LateInteraction);
+                Reranker::load(directory, &options).map_err(|_| error).with_context(loading)
+            }
+            (loaded, _) => loaded.with_context(loading),
+        }
     }
 
     /// What runs models.
