@@ -78,6 +78,7 @@ struct Told<'a> {
     onnx_problem: Option<&'a str>,
     before: Option<&'a lateen_train::run::Metrics>,
     after: Option<&'a lateen_train::run::Metrics>,
+    first_stage: Option<&'a lateen_train::run::Metrics>,
     trained_parameters: usize,
     parameters: usize,
     fresh: &'a [String],
@@ -164,6 +165,7 @@ fn tell(report: &Report, global: &Global, out: &mut impl Write) -> anyhow::Resul
             onnx_problem: report.onnx.as_ref().err().map(String::as_str),
             before: report.metrics.as_ref().map(|(before, _)| before),
             after: report.metrics.as_ref().map(|(_, after)| after),
+            first_stage: report.first_stage.as_ref(),
             trained_parameters: report.parameters.0,
             parameters: report.parameters.1,
             fresh: &report.fresh,
@@ -182,10 +184,15 @@ fn tell(report: &Report, global: &Global, out: &mut impl Write) -> anyhow::Resul
         Err(problem) => writeln!(out, "no ONNX model: {problem}")?,
     }
     if let Some((before, after)) = &report.metrics {
-        writeln!(out, "{:<12} {:>8} {:>8}", "", "before", "after")?;
+        let first = |metric: &str| match &report.first_stage {
+            Some(first) => format!(" {:>8.4}", first.get(metric).copied().unwrap_or(0.0)),
+            None => String::new(),
+        };
+        let heading = if report.first_stage.is_some() { "     BM25" } else { "" };
+        writeln!(out, "{:<12}{heading} {:>8} {:>8}", "", "before", "after")?;
         for (metric, value) in after {
             let base = before.get(metric).copied().unwrap_or(0.0);
-            writeln!(out, "{metric:<12} {base:>8.4} {value:>8.4}")?;
+            writeln!(out, "{metric:<12}{} {base:>8.4} {value:>8.4}", first(metric))?;
         }
     }
     Ok(())

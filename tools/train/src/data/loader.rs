@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::batch::{Groups, PairBatch, TextBatch, VectorBatch};
+use super::batch::{BatchTexts, Groups, PairBatch, TextBatch, VectorBatch};
 use super::dice::{Dice, Purpose};
 use super::error::DataError;
 use super::example::{Chosen, Examples, Numbering, choose, shuffle_text};
@@ -182,6 +182,16 @@ impl Loader {
         let documents: Vec<_> = documents(&drawn).map(|(_, text)| (None, text)).collect();
         let documents = self.tokenizer.texts(&documents, &format.document)?;
         Ok(TextBatch { queries, documents, groups: groups(&drawn), masked: self.masked(&drawn) })
+    }
+
+    /// The texts of [`Loader::text_batch`], in the same order.
+    ///
+    /// # Errors
+    /// [`DataError::NoStep`], [`DataError::Changed`].
+    pub fn texts(&self, plan: &Plan, step: usize) -> Result<BatchTexts, DataError> {
+        let drawn = self.draw(plan, step)?;
+        let queries = drawn.iter().map(|drawn| drawn.record.query.clone()).collect();
+        Ok(BatchTexts { queries, documents: documents(&drawn).map(|(_, text)| text.to_owned()).collect() })
     }
 
     /// A batch for a reranker.

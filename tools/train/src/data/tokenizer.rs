@@ -142,6 +142,15 @@ impl TextTokenizer {
         Ok(self.plain(text, usize::MAX / 32)?.len())
     }
 
+    /// The first token of a text: what a decoder that answers with the text says first.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenise`]; [`DataError::NoToken`] if the text has none.
+    pub fn first(&self, text: &str, setting: &'static str) -> Result<u32, DataError> {
+        let none = || DataError::NoToken { token: text.to_owned(), setting };
+        self.plain(text, 1)?.get_ids().first().copied().ok_or_else(none)
+    }
+
     /// Marks that the tokenizer adds to one text, and to a pair.
     #[must_use]
     pub fn marks(&self) -> (usize, usize) {
