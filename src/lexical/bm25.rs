@@ -1,47 +1,32 @@
 //! An index of terms in memory.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use tantivy::collector::TopDocs;
-use tantivy::directory::RamDirectory;
-use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery};
-use tantivy::schema::{Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
-use tantivy::tokenizer::TokenizerManager;
-use tantivy::{Index, Searcher, TantivyDocument, TantivyError, Term};
+use lateen_index_format::{FormatError, MAX_TERM_LEN, TermsBuilder, TermsView};
 
-use super::analyzer::Analyzer;
-
-/// The name under which the index knows its analyser.
-const ANALYZER: &str = "lateen";
-/// What tantivy's writer may take before it begins to complain; it keeps all in memory here anyhow.
-const WRITER_MEMORY: usize = 64 << 20;
+use super::{Analyzer, Bm25, TermCounter};
 
 /// Why an index of terms cannot be built or searched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LexicalError {
-    /// Split the documents over several indexes.
-    #[error("more than {limit} documents in one lexical index")]
-    TooMany {
-        /// The largest number.
-        limit: u32,
-    },
     /// The words are cut by a dictionary that this build does not have: build with the feature of that name.
     #[error("words are cut by {words}, which this build of Lateen does not have")]
     NotBuilt {
         /// The name of the dictionary and of the feature.
         words: &'static str,
     },
-    /// tantivy failed; in memory that is not to be expected.
-    #[error("the term index failed: {0}")]
-    Tantivy(#[from] TantivyError),
+    /// There are more documents or terms than an index can number: split the documents over several.
+    #[error("the terms do not fit one index: {0}")]
+    Terms(#[from] FormatError),
 }
 
 /// BM25 over the texts it was built of.
 pub struct Bm25Index {
-    searcher: Searcher,
-    field: Field,
+    /// Section `Terms` as a segment has it, in numbers of 8 bytes so that it is aligned; zeros fill up the last.
+    terms: Vec<u64>,
+    /// Bytes of it.
+    bytes: usize,
     analyzer: Analyzer,
     ids: Vec<String>,
 }
@@ -61,7 +46,7 @@ impl Bm25Index {
     /// One thread; the same input gives the same index.
     ///
     /// # Errors
-    /// [`LexicalError`].
+    /// [`LexicalError::Terms`] for more than 2³¹ documents.
     ///
     /// ```
     /// use lateen::lexical::{Analyzer, Bm25Index};
@@ -76,30 +61,22 @@ impl Bm25Index {
         texts: impl IntoIterator<Item = (String, String)>,
         analyzer: Analyzer,
     ) -> Result<Self, LexicalError> {
-        let mut schema = Schema::builder();
-        let indexing = TextFieldIndexing::default()
-            .set_tokenizer(ANALYZER)
-            .set_index_option(IndexRecordOption::WithFreqs);
-        let field = schema.add_text_field("text", TextOptions::default().set_indexing_options(indexing));
-        let tokenizers = TokenizerManager::new();
-        tokenizers.register(ANALYZER, analyzer.tantivy());
-        let mut writer = Index::builder()
-            .schema(schema.build())
-            .tokenizers(tokenizers)
-            .single_segment_index_writer(RamDirectory::create(), WRITER_MEMORY)?;
-        let mut ids = Vec::new();
+        let (mut counter, mut builder, mut ids) =
+            (TermCounter::new(analyzer), TermsBuilder::new(), Vec::new());
         for (id, text) in texts {
-            // tantivy numbers documents with 31 bits.
-            if ids.len() >= i32::MAX as usize {
-                return Err(LexicalError::TooMany { limit: i32::MAX as u32 });
+            let document = builder.documents();
+            builder.push_document()?;
+            let counts = counter.count(&text).into_iter();
+            for (term, count) in counts.filter(|(term, _)| (1..=MAX_TERM_LEN).contains(&term.len())) {
+                builder.push(&term, document, count)?;
             }
-            let mut document = TantivyDocument::new();
-            document.add_text(field, text);
-            writer.add_document(document)?;
             ids.push(id);
         }
-        let searcher = writer.finalize()?.reader()?.searcher();
-        Ok(Self { searcher, field, analyzer, ids })
+        let mut written = Vec::new();
+        builder.write(&mut written)?;
+        let mut terms = vec![0_u64; written.len().div_ceil(8)];
+        bytemuck::cast_slice_mut(&mut terms)[..written.len()].copy_from_slice(&written);
+        Ok(Self { terms, bytes: written.len(), analyzer, ids })
     }
 
     /// How many documents there are.
@@ -115,12 +92,9 @@ impl Bm25Index {
     }
 
     /// What the terms, their counts and the lengths take, in bytes; ids not counted.
-    ///
-    /// # Errors
-    /// [`LexicalError::Tantivy`].
-    pub fn bytes(&self) -> Result<u64, LexicalError> {
-        let usage = self.searcher.space_usage().map_err(TantivyError::from)?;
-        Ok(usage.total().get_bytes())
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes as u64
     }
 
     /// The ids in the order of addition.
@@ -132,7 +106,7 @@ impl Bm25Index {
     /// The `k` best documents by id; see [`Bm25Index::search_positions`].
     ///
     /// # Errors
-    /// [`LexicalError::Tantivy`].
+    /// As [`Bm25Index::search_positions`].
     pub fn search(&self, query: &str, k: usize) -> Result<Vec<(String, f32)>, LexicalError> {
         let hits = self.search_positions(query, k)?;
         Ok(hits.into_iter().map(|(at, score)| (self.ids[at as usize].clone(), score)).collect())
@@ -141,27 +115,34 @@ impl Bm25Index {
     /// The `k` best documents that share a term with the query, as positions in the order of addition, best first;
     /// equal scores by ascending position. The query is plain text: no sign in it has a meaning.
     ///
+    /// Cost: one addition per posting of the terms, and 4 bytes per document.
+    ///
     /// # Errors
-    /// [`LexicalError::Tantivy`].
+    /// None that an index built here can run into.
     pub fn search_positions(&self, query: &str, k: usize) -> Result<Vec<(u32, f32)>, LexicalError> {
-        let k = k.min(self.len());
-        let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-        for term in self.analyzer.terms(query) {
-            *counts.entry(term).or_default() += 1;
+        let view = TermsView::new(&bytemuck::cast_slice(&self.terms)[..self.bytes])?;
+        let bm25 = Bm25::new(self.ids.len() as u64, view.total_length());
+        let (lengths, mut scores) = (view.lengths(), vec![0.0_f32; self.ids.len()]);
+        let mut touched: Vec<u32> = Vec::new();
+        for (term, repeated) in TermCounter::new(self.analyzer).count(query) {
+            let Some(number) = view.find(&term)? else { continue };
+            let weight = bm25.term(view.frequencies()[number as usize].into());
+            for (document, count) in view.postings(number)? {
+                let score = &mut scores[document as usize];
+                if *score == 0.0 {
+                    touched.push(document);
+                }
+                *score += repeated as f32 * weight.score(count, lengths[document as usize]);
+            }
         }
-        if k == 0 || counts.is_empty() {
-            return Ok(Vec::new());
+        let mut hits: Vec<(u32, f32)> = touched.iter().map(|&at| (at, scores[at as usize])).collect();
+        let better = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if k < hits.len() {
+            hits.select_nth_unstable_by(k, better);
+            hits.truncate(k);
         }
-        let clauses = counts.into_iter().map(|(term, count)| {
-            let term = Term::from_field_text(self.field, &term);
-            let clause: Box<dyn Query> = Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs));
-            let clause = if count == 1 { clause } else { Box::new(BoostQuery::new(clause, count as f32)) };
-            (Occur::Should, clause)
-        });
-        let query = BooleanQuery::new(clauses.collect());
-        let hits = self.searcher.search(&query, &TopDocs::with_limit(k).order_by_score())?;
-        // One segment, so a number within it is the position.
-        Ok(hits.into_iter().map(|(score, address)| (address.doc_id, score)).collect())
+        hits.sort_unstable_by(better);
+        Ok(hits)
     }
 }
 

@@ -4,20 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
-use tantivy::tokenizer::{TextAnalyzer, TokenStream};
-
 use super::Analyzer;
+use super::cutter::Cutter;
 
 /// Cuts texts into terms and counts them; one analyser for many texts.
 pub struct TermCounter {
-    analyzer: TextAnalyzer,
+    cutter: Cutter,
 }
 
 impl TermCounter {
     /// A counter for texts of `analyzer`.
     #[must_use]
     pub fn new(analyzer: Analyzer) -> Self {
-        Self { analyzer: analyzer.tantivy() }
+        Self { cutter: Cutter::new(analyzer) }
     }
 
     /// The terms of `text` in ascending order, each with how often it is there.
@@ -29,14 +28,10 @@ impl TermCounter {
     /// ```
     pub fn count(&mut self, text: &str) -> Vec<(String, u32)> {
         let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-        let mut stream = self.analyzer.token_stream(text);
-        while stream.advance() {
-            let term = stream.token().text.as_str();
-            match counts.get_mut(term) {
-                Some(count) => *count = count.saturating_add(1),
-                None => drop(counts.insert(term.to_owned(), 1)),
-            }
-        }
+        self.cutter.each(text, |term, _| match counts.get_mut(term) {
+            Some(count) => *count = count.saturating_add(1),
+            None => drop(counts.insert(term.to_owned(), 1)),
+        });
         counts.into_iter().collect()
     }
 }
@@ -53,13 +48,11 @@ impl TermCounter {
     pub fn places(&mut self, text: &str, terms: &[(String, u32)]) -> Vec<Range<usize>> {
         let wanted: BTreeSet<&str> = terms.iter().map(|(term, _)| term.as_str()).collect();
         let mut places = Vec::new();
-        let mut stream = self.analyzer.token_stream(text);
-        while stream.advance() {
-            let token = stream.token();
-            if wanted.contains(token.text.as_str()) {
-                places.push(token.offset_from..token.offset_to);
+        self.cutter.each(text, |term, place| {
+            if wanted.contains(term) {
+                places.push(place);
             }
-        }
+        });
         places
     }
 }

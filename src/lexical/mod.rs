@@ -1,18 +1,19 @@
-//! BM25 over text: terms by [`tantivy`]'s analysers, an index of them in memory, and the formula for those that a segment keeps.
+//! BM25 over text: how it is cut into terms, an index of them in memory, and the formula.
 //!
 //! ```text
-//! text ─ Analyzer → terms ─┬─ Bm25Index: one tantivy segment in memory, for collections that are no index of ours
-//!                          └─ TermCounter → section `Terms` of a segment, scored by Bm25
+//! text ─ Analyzer → terms ─ TermCounter → section `Terms` ─┬─ of a segment, scored by Bm25
+//!                                                          └─ in memory, Bm25Index: for collections that are no index of ours
 //! ```
 //!
 //! `score(Q, D) = Σ_q idf(q) · tf · (k1 + 1) / (tf + k1 · (1 - b + b · |D| / mean |D|))` over the terms of the query, a term that
 //! the query repeats counting as often, with `idf(q) = ln(1 + (N - n + 0.5) / (n + 0.5))` (Robertson & Zaragoza, "The
-//! Probabilistic Relevance Framework", 2009). `k1 = 1.2` and `b = 0.75` cannot be set. In a [`Bm25Index`] lengths
-//! are stored in one byte, exact up to 40 terms and within a few percent above; in a segment they are exact.
+//! Probabilistic Relevance Framework", 2009). `k1 = 1.2` and `b = 0.75` cannot be set. Lengths are exact.
 
 mod analyzer;
+mod bigrams;
 mod bm25;
 mod counter;
+mod cutter;
 mod formula;
 #[cfg(feature = "jieba")]
 mod jieba;

@@ -148,16 +148,26 @@ macro_rules! floats_256 {
 pub(super) use floats_256;
 
 /// `for i in 0..N { body }`, for `N ≤ 12` known to the compiler, written out: indices must be constants for arrays of registers to
-/// become registers.
+/// become registers. What is past `N` is asked in a `const`, so that it is left out before code is made of it: most of a kernel's
+/// copies would be dead otherwise, and take longer to compile than the rest of the library.
 macro_rules! unrolled {
     ($i:ident < $n:expr, $j:ident < $m:expr, $body:expr) => {
         unrolled!($i < $n, unrolled!($j < $m, $body))
+    };
+    ($i:ident < 4, $body:expr) => {
+        unrolled!(@all $i, $body; 0 1 2 3)
+    };
+    (@all $i:ident, $body:expr; $($at:literal)+) => {
+        $({
+            let $i = $at;
+            $body;
+        })+
     };
     ($i:ident < $n:expr, $body:expr) => {
         unrolled!(@ $i $n, $body; 0 1 2 3 4 5 6 7 8 9 10 11)
     };
     (@ $i:ident $n:expr, $body:expr; $($at:literal)+) => {
-        $(if $at < $n {
+        $(if const { $at < $n } {
             let $i = $at;
             $body;
         })+

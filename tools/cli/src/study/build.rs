@@ -63,7 +63,7 @@ impl Builder<'_> {
         let documents = self.collection.documents.iter();
         let texts = documents.map(|document| (document.id.clone(), document.full_text().into_owned()));
         let index = Bm25Index::build(texts, analyzer)?;
-        let (bytes, description) = (index.bytes()?, format!("BM25, {analyzer:?}"));
+        let (bytes, description) = (index.bytes(), format!("BM25, {analyzer:?}"));
         let identity = description.clone();
         Ok(Built::plain(Rc::new(Words { index, bytes, description }), identity))
     }
