@@ -92,7 +92,11 @@ impl Feed {
             let part = Part::new(set, examples, file.weight)?;
             let vectors: Vec<_> =
                 file.vectors.iter().cloned().zip(file.vector_dims.iter().copied()).collect();
-            parts.push(if vectors.is_empty() { part } else { part.with_vectors(&vectors)? });
+            parts.push(if vectors.is_empty() {
+                part
+            } else {
+                part.with_vectors(&vectors, config.data.skip_bad)?
+            });
         }
         let mut tokenizer = TextTokenizer::open(tokenizer, config.model.padding)?;
         if !config.model.pad_token.is_empty() {

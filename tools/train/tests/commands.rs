@@ -116,7 +116,7 @@ fn negatives_are_mined_by_vectors_by_words_and_by_both() {
     }
     let negatives = |row: &Value| texts(&row["neg"]).into_iter().map(str::to_owned).collect::<Vec<_>>();
     let told = done(&["mine", &pairs, "--index", &index, "--out", &out, "--by", "words"]);
-    assert_eq!(negatives(&rows(Path::new(&out))[0]), [CORPUS[1].1]);
+    assert_eq!(negatives(&rows(Path::new(&out))[0]), [CORPUS[1].1, CORPUS[4].1]);
     assert!(told.contains("1 records found nothing in the index") && told.contains("positive"), "{told}");
 }
 
@@ -132,4 +132,191 @@ fn a_teacher_scores_each_pair_once() {
     assert!(rows(Path::new(&out)).iter().all(|row| row["pos_scores"][0].is_number()));
     let again = done(&["score", &pairs, "--teacher", teacher, "--out", &out]);
     assert!(again.starts_with("3 pairs, 0 of them scored now"), "{again}");
+}
+
+/// A base that is fine-tuned in a blink: letters are its words.
+fn tiny() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/encode/tiny")
+}
+
+impl Place {
+    /// Twelve queries of letters with a positive of the same ones and negatives of others.
+    fn letters(&self) -> String {
+        let row = |at: u8| {
+            let letter = |shift: u8| char::from(b'a' + (at * 2 + shift) % 26);
+            let (a, b, c, d) = (letter(0), letter(1), letter(9), letter(14));
+            serde_json::json!({"query": format!("{a} {b}"), "pos": [format!("{b} {a} {a} .")],
+                "neg": [format!("{c} {d}"), format!("{d} {d} {c}")]})
+        };
+        let rows: String = (0..12).map(|at| format!("{}\n", row(at))).collect();
+        std::fs::write(self.folder.path().join("letters.jsonl"), rows).unwrap();
+        self.path("letters.jsonl")
+    }
+
+    /// The tiny base, without its head of two labels.
+    fn headless(&self) -> String {
+        let place = self.folder.path().join("headless");
+        std::fs::create_dir_all(&place).unwrap();
+        for name in ["config.json", "tokenizer.json"] {
+            std::fs::copy(tiny().join(name), place.join(name)).unwrap();
+        }
+        let bytes = std::fs::read(tiny().join("model.safetensors")).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let kept = tensors.tensors().into_iter().filter(|(name, _)| !name.starts_with("classifier"));
+        safetensors::serialize_to_file(kept, None, &place.join("model.safetensors")).unwrap();
+        self.path("headless")
+    }
+}
+
+const QUICK: [&str; 8] = [
+    "--set",
+    "training.epochs=1",
+    "--set",
+    "training.batch_size=4",
+    "--set",
+    "training.accumulate=1",
+    "--set",
+    "data.negatives=1",
+];
+const LENGTHS: [&str; 4] = ["--set", "model.query_max_tokens=8", "--set", "model.document_max_tokens=12"];
+
+#[test]
+fn judges_are_distilled_into_rerankers_and_late_interaction_models() {
+    let place = Place::new();
+    let (letters, base, teacher) = (place.letters(), place.headless(), bundled());
+    let teacher = teacher.to_str().unwrap();
+    for (kind, loss, lengths) in [
+        ("reranker", "kl", &["--set", "model.max_tokens=20"][..]),
+        ("reranker", "margin_mse", &["--set", "model.max_tokens=20"]),
+        ("reranker", "bce", &["--set", "model.max_tokens=20"]),
+        ("colbert", "kl", &LENGTHS),
+    ] {
+        let out = place.path(&format!("{kind}-{loss}"));
+        let loss = format!("loss.name={loss}");
+        let head =
+            ["distil", kind, "--teacher", teacher, "--base", &base, "--train", &letters, "--output", &out];
+        let dim: &[&str] =
+            if kind == "colbert" { &["--set", "model.dim=6", "--set", "loss.code_bits=2"] } else { &[] };
+        let arguments = [&head[..], &QUICK, lengths, dim, &["--set", &loss]].concat();
+        let told = done(&arguments);
+        assert!(told.starts_with("3 steps") || told.starts_with("9 steps"), "{told}");
+        assert!(Path::new(&out).join("model/model.safetensors").exists());
+        let scored = rows(&Path::new(&out).join("teacher/0.jsonl"));
+        let scores = scored.iter().flat_map(|row| row["pos_scores"].as_array().unwrap());
+        let unit = scores.map(|score| score.as_f64().unwrap()).all(|score| (0.0..=1.0).contains(&score));
+        assert!(unit || loss != "loss.name=bce", "{scored:?}");
+    }
+    // Without a teacher the files must hold scores.
+    let out = place.path("none");
+    let head = ["distil", "colbert", "--base", &base, "--train", &letters, "--output", &out];
+    let refused = command(&[&head[..], &QUICK, &LENGTHS].concat());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("a teacher's scores"));
+}
+
+#[test]
+fn two_encoders_are_distilled_into_one_and_asked_once() {
+    let place = Place::new();
+    let (letters, base, first) = (place.letters(), place.headless(), place.path("first"));
+    let head = ["embedding", "--base", &base, "--train", &letters, "--output", &first];
+    done(&[&head[..], &QUICK, &LENGTHS].concat());
+    let (teacher, out) = (format!("{first}/onnx"), place.path("student"));
+    let head = [
+        "distil",
+        "embedding",
+        "--teacher",
+        &teacher,
+        "--teacher",
+        &teacher,
+        "--base",
+        &base,
+        "--train",
+        &letters,
+        "--output",
+        &out,
+        "--set",
+        "model.mrl_dims=[6, 24]",
+        "--set",
+        "model.query_max_tokens=12",
+    ];
+    let arguments = [&head[..], &QUICK].concat();
+    let told = done(&arguments);
+    let texts = rows(&Path::new(&out).join("teacher/texts.jsonl")).len() as u64;
+    assert!(texts > 20 && told.contains("steps"), "{told}");
+    for teacher in ["0.f32", "1.f32"] {
+        let file = Path::new(&out).join("teacher").join(teacher);
+        assert_eq!(std::fs::metadata(file).unwrap().len(), texts * 12 * 4);
+    }
+    let dense: Value = serde_json::from_str(
+        &std::fs::read_to_string(Path::new(&out).join("model/2_Dense/config.json")).unwrap(),
+    )
+    .unwrap();
+    assert_eq!(dense["out_features"], 24);
+    // What was killed in the middle of writing goes on behind the last text that all files have.
+    let cut = Path::new(&out).join("teacher/1.f32");
+    let whole = std::fs::read(&cut).unwrap();
+    std::fs::write(&cut, &whole[..whole.len() / 2 + 7]).unwrap();
+    std::fs::remove_dir_all(Path::new(&out).join("checkpoints")).unwrap();
+    let again = command(&arguments);
+    assert!(again.status.success());
+    let error = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(error.contains(&format!("{texts} texts, {} of them", texts - texts / 2)), "{error}");
+    assert!(std::fs::read(&cut).unwrap() == whole);
+    let other = command(&[&["distil", "embedding", "--teacher", &teacher], &arguments[6..]].concat());
+    assert!(String::from_utf8_lossy(&other.stderr).contains("other teachers"));
+}
+
+#[test]
+fn a_language_models_preferences_become_training_data() {
+    let place = Place::new();
+    let model = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/causal");
+    let (index, pairs, out) = (place.index(), place.path("pairs.jsonl"), place.path("preferred.jsonl"));
+    let arguments = [
+        "prefer",
+        &pairs,
+        "--index",
+        &index,
+        "--model",
+        model.to_str().unwrap(),
+        "--out",
+        &out,
+        "--depth",
+        "3",
+        "--max-tokens",
+        "64",
+        "--temperature",
+        "0.1",
+        "--prompt",
+        "D : {passage} Q : {question} A :",
+    ];
+    let told = done(&arguments);
+    assert!(told.starts_with("2 questions with 6 passages"), "{told}");
+    assert!(told.contains("1 questions had no answer or fewer than two passages"), "{told}");
+    for row in rows(Path::new(&out)) {
+        let scores: Vec<f64> =
+            row["scores"].as_array().unwrap().iter().map(|score| score.as_f64().unwrap()).collect();
+        assert_eq!((scores.len(), texts(&row["pos"]).len()), (3, 3));
+        assert!((scores.iter().sum::<f64>() - 1.0).abs() < 1e-5 && scores[0] != scores[1], "{scores:?}");
+    }
+    let first = std::fs::read(&out).unwrap();
+    let report: Value = serde_json::from_str(&done(&[&arguments[..], &["--json"]].concat())).unwrap();
+    assert_eq!((report["asked"].as_u64(), report["passages"].as_u64()), (Some(0), Some(6)));
+    assert_eq!(std::fs::read(&out).unwrap(), first);
+    // The file trains a retriever by the divergence from these shares.
+    let (base, trained) = (place.headless(), place.path("trained"));
+    let head = ["embedding", "--base", &base, "--train", &out, "--output", &trained, "--set", "loss.name=kl"];
+    let more = ["--set", "data.drop_last=false"];
+    done(&[&head[..], &QUICK, &LENGTHS, &more].concat());
+}
+
+#[test]
+fn a_checkpoint_is_pruned_and_trained() {
+    let place = Place::new();
+    let (letters, base, out) = (place.letters(), place.headless(), place.path("small"));
+    let refused = command(&["prune", &base, "--out", &out]);
+    assert_eq!(refused.status.code(), Some(2));
+    let told = done(&["prune", &base, "--out", &out, "--train", &letters, "--layers", "1"]);
+    assert!(told.contains("of 70 tokens") && told.contains("1 of 2 layers"), "{told}");
+    let trained = place.path("trained");
+    let head = ["embedding", "--base", &out, "--train", &letters, "--output", &trained];
+    assert!(done(&[&head[..], &QUICK, &LENGTHS].concat()).contains("onnx"));
 }

@@ -283,3 +283,50 @@ fn a_bare_projection_is_read_and_a_pickle_is_not() {
     let found = model.params.iter().find(|(name, _)| *name == "1_Dense.linear.bias").unwrap();
     assert_eq!(found.1.values(), bias);
 }
+
+#[test]
+fn a_thousand_steps_of_distillation_stay_finite() {
+    let folder = tempfile::tempdir().unwrap();
+    // Thirteen texts make batches of 4, 4, 4 and 1; two of them are alike, and two have vectors without a direction.
+    let letters = |at: u8| char::from(b'a' + at % 26);
+    let texts: String = (0..13_u8)
+        .map(|at| format!("{{\"query\":\"{} {}\"}}\n", letters(at % 12), letters(at % 12 * 3)))
+        .collect();
+    let path = folder.path().join("texts.jsonl");
+    std::fs::write(&path, texts).unwrap();
+    let mut files = Vec::new();
+    for (teacher, dims) in [(0_u32, 5_u32), (1, 3)] {
+        let number = |row: u32, column: u32| match row {
+            3 => 0.0,
+            7 => f32::NAN,
+            _ => ((row % 12 * 31 + column * 17 + teacher * 7) % 19) as f32 - 9.0,
+        };
+        let numbers = (0..13).flat_map(|row| (0..dims).map(move |column| number(row, column)));
+        let file = folder.path().join(format!("{teacher}.f32"));
+        std::fs::write(&file, numbers.flat_map(f32::to_le_bytes).collect::<Vec<u8>>()).unwrap();
+        files.push(format!("{:?}", file.display().to_string()));
+    }
+    let train = format!(
+        "data.train=[{{path={:?}, vectors=[{}], vector_dims=[5, 3]}}]",
+        path.display().to_string(),
+        files.join(", ")
+    );
+    let more = [
+        train.as_str(),
+        "data.drop_last=false",
+        "model.mrl_dims=[2, 8]",
+        "training.epochs=1000",
+        "training.max_steps=1000",
+        "checkpoint.every_epoch=false",
+        "log.every_steps=1",
+    ];
+    let refused = run(&config(Task::Embedding, folder.path(), &more), Task::Embedding).unwrap_err();
+    assert!(refused.to_string().contains("is zero or not finite"), "{refused}");
+    let more = [&more[..], &["data.skip_bad=true"]].concat();
+    let report = run(&config(Task::Embedding, folder.path(), &more), Task::Embedding).unwrap();
+    assert!(matches!(report.end, End::Finished { steps: 1000, .. }));
+    let losses = logged(folder.path());
+    assert!(losses.len() == 1000 && losses.iter().all(|loss| loss.is_finite()));
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    assert!(mean(&losses[980..]) < mean(&losses[..20]), "{} {}", mean(&losses[..20]), mean(&losses[980..]));
+}

@@ -5,16 +5,16 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use lateen::rerank::Reranker;
-use lateen::retriever::{Answer, Error, ModelSource, Retriever, SearchBy};
-use lateen::search::{Fusion, SearchOptions};
+use lateen::retriever::{Answer, ModelSource, Retriever};
 use lateen_train::data::{DataSet, Dice, Document, Purpose, Record, Role};
 use lateen_train::mine::{Candidate, Fate, MineOptions, Mined, select};
 use lateen_train::score::rows;
 use serde::Serialize;
 
 use super::data::{Reading, count, document};
+use super::found::{By, Finding, text_of};
 use super::score::{ShapeName, bar, replace};
 use super::teacher::Teaching;
 use crate::Global;
@@ -89,24 +89,6 @@ pub struct Mine {
     teaching: Teaching,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum By {
-    #[default]
-    Vectors,
-    Words,
-    Both,
-}
-
-impl By {
-    fn search_by(self) -> SearchBy {
-        match self {
-            Self::Vectors => SearchBy::Vectors,
-            Self::Words => SearchBy::Words,
-            Self::Both => SearchBy::Both(Fusion::default()),
-        }
-    }
-}
-
 /// Records whose queries are searched together, on all cores.
 const BATCH: usize = 64;
 
@@ -145,11 +127,12 @@ impl Mine {
         let teacher = self.teacher.as_ref().map(|directory| self.teaching.load(directory)).transpose()?;
         let mut report = Report::default();
         let bar = bar(set.len() as u64, global.quiet);
+        let finding = Finding { by: self.by, depth: self.depth as usize };
         let mined = replace(&self.out, |writer| {
             for start in (0..set.len()).step_by(BATCH) {
                 let records = (start..set.len().min(start + BATCH)).map(|at| set.read(at));
                 let records = records.collect::<Result<Vec<_>, _>>()?;
-                let answers = self.search(&retriever, &records)?;
+                let answers = finding.search(&retriever, &records)?;
                 for ((at, record), answer) in (start..).zip(records).zip(answers) {
                     for row in self.record(&set, (at, record), answer, teacher.as_ref(), &mut report)? {
                         writeln!(writer, "{row}").context("writing a row")?;
@@ -167,23 +150,6 @@ impl Mine {
             self.tell(out, &report)?;
         }
         Ok(if report.negatives == 0 { Outcome::Nothing } else { Outcome::Done })
-    }
-
-    /// What the index finds for each record; `None` where the query has nothing to search for.
-    fn search(&self, retriever: &Retriever, records: &[Record]) -> anyhow::Result<Vec<Option<Answer>>> {
-        let (by, options) = (self.by.search_by(), SearchOptions::top(self.depth as usize));
-        let queries: Vec<&str> = records.iter().map(|record| record.query.as_str()).collect();
-        match retriever.search_batch_by(&by, &queries, &options) {
-            Ok(answers) => return Ok(answers.into_iter().map(Some).collect()),
-            Err(Error::EmptyQuery) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let one = |query: &&str| match retriever.search_by(&by, query, &options) {
-            Ok(answer) => Ok(Some(answer)),
-            Err(Error::EmptyQuery) => Ok(None),
-            Err(error) => Err(error.into()),
-        };
-        queries.iter().map(one).collect()
     }
 
     /// Which candidates become negatives. `judged`: their scores are a teacher's.
@@ -247,14 +213,8 @@ impl Mine {
     ) -> anyhow::Result<(Vec<Candidate>, Option<f32>)> {
         let mut candidates = Vec::new();
         for hit in answer.into_iter().flat_map(|answer| answer.hits) {
-            let Some(document) = hit.document else {
-                return usage(format!(
-                    "{} keeps no texts, so there is nothing to write",
-                    self.index.display()
-                ));
-            };
-            let text = format!("{} {}", document.title, document.text).trim().to_owned();
-            candidates.push(Candidate { text, score: hit.score });
+            let score = hit.score;
+            candidates.push(Candidate { text: text_of(hit, &self.index)?, score });
         }
         let Some(teacher) = teacher else {
             let found = candidates.iter().filter(|candidate| set.is_answer(&record.query, &candidate.text));

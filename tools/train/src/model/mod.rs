@@ -37,6 +37,7 @@ pub use backbone::Backbone;
 pub use classifier::{Classifier, Form};
 pub use colbert::{ColBert, TokenVectors};
 pub use config::ConfigFile;
+pub(crate) use config::read_json;
 pub use dense::Dense;
 pub use error::ModelError;
 pub use layout::{PairTexts, TextSettings};

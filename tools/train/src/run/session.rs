@@ -70,7 +70,8 @@ pub fn fine_tune(
     let settings = configure::settings(config, task, &feed.fingerprint())?;
     let objective = configure::objective(config, task, feed.loss())?;
     let teacher = match &objective {
-        Objective::Stella(_) => Some(config.data.train.iter().flat_map(|file| &file.vector_dims).sum()),
+        // All files have the same teachers, or the first batch says otherwise.
+        Objective::Stella(_) => config.data.train.first().map(|file| file.vector_dims.iter().sum()),
         _ => None,
     };
     let wanted = configure::task(config, task, teacher, feed.words());
