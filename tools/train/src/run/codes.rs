@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn codes_change_values_and_not_gradients() {
         let device = Device::flex().autodiff();
-        let mut data = vec![0.0_f32; 2 * 3 * 8];
+        let mut data = [0.0_f32; 2 * 3 * 8];
         for (at, value) in data.iter_mut().enumerate() {
             *value = ((at * 37 % 23) as f32 - 11.0) / 11.0;
         }
