@@ -32,6 +32,7 @@ pub struct Feed {
     loader: Loader,
     form: Form,
     loss: LossName,
+    words: Option<(u32, u32)>,
 }
 
 impl Feed {
@@ -91,7 +92,11 @@ impl Feed {
             let part = Part::new(set, examples, file.weight)?;
             let vectors: Vec<_> =
                 file.vectors.iter().cloned().zip(file.vector_dims.iter().copied()).collect();
-            parts.push(if vectors.is_empty() { part } else { part.with_vectors(&vectors)? });
+            parts.push(if vectors.is_empty() {
+                part
+            } else {
+                part.with_vectors(&vectors, config.data.skip_bad)?
+            });
         }
         let mut tokenizer = TextTokenizer::open(tokenizer, config.model.padding)?;
         if !config.model.pad_token.is_empty() {
@@ -104,8 +109,12 @@ impl Feed {
             Form::Pairs(format) => (format.max_tokens, format.max_tokens),
             Form::Vectors(side) => (side.max_tokens, side.max_tokens),
         };
+        let words = match &config.model.words[..] {
+            [yes, no] => Some((tokenizer.first(yes, "model.words")?, tokenizer.first(no, "model.words")?)),
+            _ => None,
+        };
         let loader = Loader::new(parts, tokenizer, options).with_shuffle_rate(shuffle_rate);
-        Ok(Self { loader: loader.with_longest(longest.0, longest.1), form, loss })
+        Ok(Self { loader: loader.with_longest(longest.0, longest.1), form, loss, words })
     }
 
     /// The batches of an epoch.
@@ -132,6 +141,12 @@ impl Feed {
     #[must_use]
     pub fn loss(&self) -> LossName {
         self.loss
+    }
+
+    /// Token ids of the words for a match and for none, where a decoder answers with words.
+    #[must_use]
+    pub fn words(&self) -> Option<(u32, u32)> {
+        self.words
     }
 
     /// Sets and tokenizer.

@@ -9,6 +9,7 @@
 
 pub mod config;
 pub mod data;
+pub mod distil;
 pub mod feed;
 pub mod log;
 pub mod loss;
@@ -16,5 +17,7 @@ pub mod merge;
 pub mod mine;
 pub mod model;
 pub mod optim;
+pub mod prefer;
+pub mod prune;
 pub mod run;
 pub mod score;

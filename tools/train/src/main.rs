@@ -52,8 +52,11 @@ enum Command {
     #[command(after_help = commands::train::HELP)]
     Reranker(commands::train::Train),
     Data(commands::data::Data),
+    Distil(Box<commands::distil::Distil>),
     Merge(commands::merge::Merge),
     Mine(commands::mine::Mine),
+    Prefer(commands::prefer::Prefer),
+    Prune(commands::prune::Prune),
     Score(commands::score::Score),
 }
 
@@ -72,8 +75,11 @@ fn main() -> ExitCode {
         Command::Colbert(command) => command.run(Task::Colbert, &cli.global, &mut out),
         Command::Reranker(command) => command.run(Task::Reranker, &cli.global, &mut out),
         Command::Data(command) => command.run(&cli.global, &mut out),
+        Command::Distil(command) => command.run(&cli.global, &mut out),
         Command::Merge(command) => command.run(&cli.global, &mut out),
         Command::Mine(command) => command.run(&cli.global, &mut out),
+        Command::Prefer(command) => command.run(&cli.global, &mut out),
+        Command::Prune(command) => command.run(&cli.global, &mut out),
         Command::Score(command) => command.run(&cli.global, &mut out),
     };
     exit::finish(result, &mut out)

@@ -78,7 +78,7 @@ fn colbert() -> (Model, Objective) {
     let task = Task::ColBert { dim: 5, bias: false, drop_first: true };
     let model = Model::read(&base("bert"), &task, Device::flex(), 3).unwrap();
     let loss = TextLoss::InfoNce(InfoNce { temperature: 0.3, ..InfoNce::default() });
-    (model, Objective::ColBert { loss, max_sim: MaxSim::default(), guide: None })
+    (model, Objective::ColBert { loss, max_sim: MaxSim::default(), guide: None, codec: None })
 }
 
 fn reranker() -> (Model, Objective) {

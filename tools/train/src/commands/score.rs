@@ -82,8 +82,9 @@ impl Score {
     pub fn run(self, global: &Global, out: &mut impl Write) -> anyhow::Result<Outcome> {
         let set = self.reading.open(&self.file, self.skip_bad)?;
         let cache_path = self.cache.clone().unwrap_or_else(|| with(&self.out, ".scores"));
-        let mut cache = ScoreCache::open(&cache_path, self.teaching.identity(&self.teacher)?)?;
+        // First, so that a teacher that cannot be loaded leaves no file behind.
         let teacher = self.teaching.load(&self.teacher)?;
+        let mut cache = ScoreCache::open(&cache_path, self.teaching.identity(&self.teacher)?)?;
         let bar = bar(set.len() as u64, global.quiet);
         let report = score(&set, &teacher, self.teaching.scale(), &mut cache, self.batch, |done, _| {
             bar.set_position(done as u64);
@@ -102,12 +103,16 @@ impl Score {
     }
 
     fn write(&self, set: &DataSet, cache: &ScoreCache) -> anyhow::Result<()> {
-        let usual = match set.format() {
-            Format::Grouped | Format::Pointwise | Format::Scored => ShapeName::Grouped,
-            _ => ShapeName::Lists,
-        };
-        let shape = self.format.unwrap_or(usual).shape();
+        let shape = self.format.unwrap_or_else(|| usual(set.format())).shape();
         replace(&self.out, |writer| Ok(write_scored(set, cache, shape, writer, &self.out).map(drop)?))
+    }
+}
+
+/// How records of a format are written with scores.
+pub fn usual(format: Format) -> ShapeName {
+    match format {
+        Format::Grouped | Format::Pointwise | Format::Scored => ShapeName::Grouped,
+        _ => ShapeName::Lists,
     }
 }
 
@@ -133,7 +138,8 @@ pub fn replace(
     file.sync_all().and_then(|()| fs::rename(&unfinished, path)).with_context(context)
 }
 
-fn with(path: &Path, ending: &str) -> PathBuf {
+/// A path with more behind its name.
+pub fn with(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()

@@ -17,9 +17,10 @@ pub struct Teaching {
     /// The kind of teacher, where its own files are not to decide
     #[arg(long, value_enum, value_name = "KIND")]
     teacher_kind: Option<Kind>,
-    /// The scale of its scores: its own, as its authors show them, or between 0 and 1
-    #[arg(long, value_enum, default_value_t, value_name = "SCALE")]
-    scale: ScaleName,
+    /// The scale of its scores: its own, as its authors show them, or between 0 and 1 [default: raw, but unit where a
+    /// loss needs it]
+    #[arg(long, value_enum, value_name = "SCALE")]
+    scale: Option<ScaleName>,
     /// What runs ONNX models: auto takes ONNX Runtime where it is found, rten otherwise
     #[arg(long, value_enum, default_value_t, value_name = "NAME")]
     runtime: Engine,
@@ -72,7 +73,14 @@ impl Teaching {
             Kind::LateInteraction => JudgeKind::LateInteraction,
             Kind::Pair | Kind::Dense => JudgeKind::Pair,
         });
-        Reranker::load(directory, &options).with_context(loading)
+        match (Reranker::load(directory, &options), options.kind) {
+            // A directory that names no kind may still be an encoder of tokens.
+            (Err(error), None) => {
+                options.kind = Some(JudgeKind::LateInteraction);
+                Reranker::load(directory, &options).map_err(|_| error).with_context(loading)
+            }
+            (loaded, _) => loaded.with_context(loading),
+        }
     }
 
     /// What runs models.
@@ -92,28 +100,40 @@ impl Teaching {
 
     /// The scale of its scores.
     pub fn scale(&self) -> Scale {
-        match self.scale {
+        match self.scale.unwrap_or_default() {
             ScaleName::Raw => Scale::Raw,
             ScaleName::Native => Scale::Native,
             ScaleName::Unit => Scale::Unit,
         }
     }
 
-    /// What distinguishes its scores from those of others: kind, scale, names and sizes of its files, and what its
-    /// settings say.
+    /// The same with scores between 0 and 1, unless a scale was asked for.
+    pub fn unit(&self) -> Self {
+        Self { scale: self.scale.or(Some(ScaleName::Unit)), ..self.clone() }
+    }
+
+    /// What distinguishes its scores from those of others: its directory, kind and scale.
     pub fn identity(&self, directory: &Path) -> anyhow::Result<u128> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(directory).with_context(|| format!("reading {}", directory.display()))? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            files.push((entry.file_name(), if metadata.is_file() { metadata.len() } else { 0 }));
-        }
-        files.sort();
         let mut hash = Xxh3::new();
-        hash.update(format!("{:?} {:?} {files:?}", self.teacher_kind, self.scale).as_bytes());
-        for name in ["config.json", "lateen.json"] {
-            hash.update(&fs::read(directory.join(name)).unwrap_or_default());
-        }
+        let scale = self.scale.unwrap_or_default();
+        hash.update(format!("{:?} {scale:?} {:032x}", self.teacher_kind, identity(directory)?).as_bytes());
         Ok(hash.digest128())
     }
+}
+
+/// What distinguishes a model directory from others: names and sizes of its files, and what its settings say.
+pub fn identity(directory: &Path) -> anyhow::Result<u128> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).with_context(|| format!("reading {}", directory.display()))? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        files.push((entry.file_name(), if metadata.is_file() { metadata.len() } else { 0 }));
+    }
+    files.sort();
+    let mut hash = Xxh3::new();
+    hash.update(format!("{files:?}").as_bytes());
+    for name in ["config.json", "lateen.json"] {
+        hash.update(&fs::read(directory.join(name)).unwrap_or_default());
+    }
+    Ok(hash.digest128())
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use clap::Args;
-use lateen_train::config::{Settings, Task};
+use lateen_train::config::{RunConfig, Settings, Task};
 use lateen_train::run::{End, Peers, Report, fine_tune};
 use serde::Serialize;
 
@@ -78,6 +78,7 @@ struct Told<'a> {
     onnx_problem: Option<&'a str>,
     before: Option<&'a lateen_train::run::Metrics>,
     after: Option<&'a lateen_train::run::Metrics>,
+    first_stage: Option<&'a lateen_train::run::Metrics>,
     trained_parameters: usize,
     parameters: usize,
     fresh: &'a [String],
@@ -85,6 +86,12 @@ struct Told<'a> {
 
 impl Train {
     pub fn run(self, task: Task, global: &Global, out: &mut impl Write) -> anyhow::Result<Outcome> {
+        let config = self.config(task, global)?;
+        self.start(&config, task, global, out)
+    }
+
+    /// The settings of file and flags.
+    pub fn config(&self, task: Task, global: &Global) -> anyhow::Result<RunConfig> {
         let mut settings = Settings::of(task);
         if let Some(file) = &self.config {
             settings.file(file)?;
@@ -102,13 +109,24 @@ impl Train {
             settings.set(given)?;
         }
         let config = settings.finish()?;
-        if self.show_config {
-            out.write_all(config.to_toml(task).as_bytes())?;
-            return Ok(Outcome::Done);
-        }
-        if !global.quiet {
+        if !global.quiet && !self.show_config {
             settings.notes().iter().for_each(|note| eprintln!("note: {note}"));
         }
+        Ok(config)
+    }
+
+    /// Whether settings are to be shown, and nothing done.
+    pub fn shows(&self) -> bool {
+        self.show_config
+    }
+
+    /// Whether several processes share the work.
+    pub fn is_shared(&self) -> bool {
+        self.processes > 1
+    }
+
+    /// Whether a run can begin with these settings and flags.
+    pub fn check(&self, config: &RunConfig) -> anyhow::Result<()> {
         let missing = [
             ("--base or model.base", config.model.base.as_os_str().is_empty()),
             ("--output or output", config.output.as_os_str().is_empty()),
@@ -117,6 +135,25 @@ impl Train {
         if let Some((what, _)) = missing.iter().find(|(_, missing)| *missing) {
             return usage(format!("{what} is needed"));
         }
+        if self.rank >= self.processes {
+            return usage("--rank must be below --processes");
+        }
+        Ok(())
+    }
+
+    /// Shows the settings, or trains.
+    pub fn start(
+        &self,
+        config: &RunConfig,
+        task: Task,
+        global: &Global,
+        out: &mut impl Write,
+    ) -> anyhow::Result<Outcome> {
+        if self.show_config {
+            out.write_all(config.to_toml(task).as_bytes())?;
+            return Ok(Outcome::Done);
+        }
+        self.check(config)?;
         let quiet = global.quiet;
         // Without a handler the run still goes on from its last checkpoint another time; so failure here is harmless.
         let _ = ctrlc::set_handler(move || {
@@ -127,15 +164,12 @@ impl Train {
                 eprintln!("\nstopping after this step (Ctrl-C again: at once)");
             }
         });
-        if self.rank >= self.processes {
-            return usage("--rank must be below --processes");
-        }
         let (rank, size) = (usize::from(self.rank), usize::from(self.processes));
         let peers = match size {
             1 => None,
             _ => Some(Peers::join(&self.address, rank, size).context("meeting the other processes")?),
         };
-        let report = fine_tune(&config, task, &STOP, global.quiet, peers)?;
+        let report = fine_tune(config, task, &STOP, global.quiet, peers)?;
         if rank > 0 {
             return Ok(Outcome::Done);
         }
@@ -164,6 +198,7 @@ fn tell(report: &Report, global: &Global, out: &mut impl Write) -> anyhow::Resul
             onnx_problem: report.onnx.as_ref().err().map(String::as_str),
             before: report.metrics.as_ref().map(|(before, _)| before),
             after: report.metrics.as_ref().map(|(_, after)| after),
+            first_stage: report.first_stage.as_ref(),
             trained_parameters: report.parameters.0,
             parameters: report.parameters.1,
             fresh: &report.fresh,
@@ -182,10 +217,15 @@ fn tell(report: &Report, global: &Global, out: &mut impl Write) -> anyhow::Resul
         Err(problem) => writeln!(out, "no ONNX model: {problem}")?,
     }
     if let Some((before, after)) = &report.metrics {
-        writeln!(out, "{:<12} {:>8} {:>8}", "", "before", "after")?;
+        let first = |metric: &str| match &report.first_stage {
+            Some(first) => format!(" {:>8.4}", first.get(metric).copied().unwrap_or(0.0)),
+            None => String::new(),
+        };
+        let heading = if report.first_stage.is_some() { "     BM25" } else { "" };
+        writeln!(out, "{:<12}{heading} {:>8} {:>8}", "", "before", "after")?;
         for (metric, value) in after {
             let base = before.get(metric).copied().unwrap_or(0.0);
-            writeln!(out, "{metric:<12} {base:>8.4} {value:>8.4}")?;
+            writeln!(out, "{metric:<12}{} {base:>8.4} {value:>8.4}", first(metric))?;
         }
     }
     Ok(())

@@ -19,6 +19,9 @@ const RANGES: &[Range] = &[
     ("data.max_line_bytes", 1024.0, 1e9, true, true),
     ("loss.temperature", 0.0, 100.0, false, true),
     ("loss.teacher_temperature", 0.0, 1000.0, false, true),
+    ("loss.guide_margin", -2.0, 2.0, true, true),
+    ("loss.code_steps", 1.0, 1e9, true, true),
+    ("evaluation.depth", 1.0, 10_000.0, true, true),
     ("optimizer.learning_rate", 0.0, 1.0, false, true),
     ("optimizer.weight_decay", 0.0, 10.0, true, true),
     ("optimizer.beta1", 0.0, 1.0, true, false),
@@ -55,6 +58,9 @@ pub(super) fn check(config: &RunConfig, task: Task) -> Result<(), ConfigError> {
         let reason = format!("this loss does not train {} models", task.name());
         return conflict("loss.name", reason);
     }
+    if !matches!(config.loss.code_bits, 0 | 1 | 2 | 4) {
+        return conflict("loss.code_bits", format!("{} is none of 0, 1, 2, 4", config.loss.code_bits));
+    }
     if config.optimizer.warmup + config.optimizer.stable > 1.0 {
         return conflict("optimizer.stable", "optimizer.warmup and it add up to more than 1".to_owned());
     }
@@ -85,6 +91,13 @@ fn model(config: &RunConfig, task: Task) -> Result<(), ConfigError> {
     }
     if model.kind == ModelKind::Decoder && model.end.is_empty() {
         return conflict("model.end", "a decoder's score is read there, so it may not be empty".to_owned());
+    }
+    if !matches!(model.words.len(), 0 | 2) || model.words.iter().any(String::is_empty) {
+        let reason = format!("{:?} must be two words, for a match and for none", model.words);
+        return conflict("model.words", reason);
+    }
+    if model.kind == ModelKind::Encoder && !model.words.is_empty() {
+        return conflict("model.words", "needs model.kind = \"decoder\"".to_owned());
     }
     Ok(())
 }

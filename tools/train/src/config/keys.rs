@@ -28,6 +28,8 @@ const ONLY: &[(&str, &[Task])] = &[
     ("model.document_format", &[Task::Reranker]),
     ("model.separator", &[Task::Reranker]),
     ("model.end", &[Task::Reranker]),
+    ("model.words", &[Task::Reranker]),
+    ("evaluation.depth", &[Task::Reranker]),
     ("loss.temperature", &[Task::Embedding, Task::Colbert]),
     ("loss.symmetric", &[Task::Embedding, Task::Colbert]),
     ("loss.other_negatives", &[Task::Embedding, Task::Colbert]),
@@ -37,6 +39,10 @@ const ONLY: &[(&str, &[Task])] = &[
     ("loss.zero_mask", &[Task::Colbert]),
     ("loss.cache_chunk", &[Task::Embedding, Task::Colbert]),
     ("loss.gather", &[Task::Embedding, Task::Colbert]),
+    ("loss.guide", &[Task::Embedding, Task::Colbert]),
+    ("loss.guide_margin", &[Task::Embedding, Task::Colbert]),
+    ("loss.code_bits", &[Task::Colbert]),
+    ("loss.code_steps", &[Task::Colbert]),
 ];
 
 /// The runs that have a key.

@@ -77,6 +77,8 @@ pub struct ModelConfig {
     pub separator: String,
     /// Where a decoder's score is read.
     pub end: String,
+    /// Of decoders: the words for a match and for none, whose logits are compared. Empty: a score head.
+    pub words: Vec<String>,
     /// Where padding stands.
     pub padding: PaddingSide,
     /// The token that pads, if not the tokenizer's.
@@ -173,6 +175,14 @@ pub struct LossConfig {
     pub cache_chunk: usize,
     /// Documents of other processes are negatives, with gradients.
     pub gather: bool,
+    /// Who finds false negatives: an embedding model's directory, or `self`, the model as it is. Empty: nobody.
+    pub guide: String,
+    /// Documents count as false negatives from so far below the positive.
+    pub guide_margin: f64,
+    /// Bits of the codes that documents' vectors go through. 0: none.
+    pub code_bits: usize,
+    /// Steps after which the codes are fitted anew.
+    pub code_steps: u64,
 }
 
 /// AdamW and its schedule.
@@ -247,6 +257,8 @@ pub struct EvaluationConfig {
     pub every_steps: u64,
     /// Evaluations without a gain after which the run ends. 0: never.
     pub patience: usize,
+    /// Documents of the first stage (BM25) that a reranker reorders.
+    pub depth: usize,
 }
 
 /// Logs.
@@ -319,6 +331,7 @@ impl RunConfig {
                 metric: "ndcg@10".to_owned(),
                 every_steps: 0,
                 patience: 0,
+                depth: 100,
             },
             log: LogConfig { every_steps: 10, jsonl: true, tensorboard: false },
         }
@@ -348,6 +361,7 @@ fn model(task: Task) -> ModelConfig {
         document_format: "{}".to_owned(),
         separator: "\n".to_owned(),
         end: "\nrelevance".to_owned(),
+        words: Vec::new(),
         padding: PaddingSide::Right,
         pad_token: String::new(),
     }
@@ -366,5 +380,9 @@ fn loss() -> LossConfig {
         zero_mask: false,
         cache_chunk: 0,
         gather: true,
+        guide: String::new(),
+        guide_margin: 0.0,
+        code_bits: 0,
+        code_steps: 100,
     }
 }

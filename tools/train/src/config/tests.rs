@@ -74,6 +74,10 @@ fn mistakes_name_their_key() {
     let reranker = |text| error(Task::Reranker, text);
     assert!(reranker("[model]\nquery_format = \"x\"").contains("must hold {} once"));
     assert!(reranker("[model]\nkind = \"decoder\"\nend = \"\"").starts_with("model.end: "));
+    assert!(reranker("[model]\nwords = [\"yes\", \"no\"]").contains("needs model.kind"));
+    assert!(reranker("[model]\nkind = \"decoder\"\nwords = [\"yes\"]").contains("two words"));
+    let codes = error(Task::Colbert, "[loss]\ncode_bits = 3");
+    assert_eq!(codes, "loss.code_bits: 3 is none of 0, 1, 2, 4");
 }
 
 #[test]

@@ -43,6 +43,15 @@ pub struct TextBatch {
     pub masked: Vec<(usize, usize)>,
 }
 
+/// The texts of a step, for those who want to read them with another model. Without prompts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BatchTexts {
+    /// One a query.
+    pub queries: Vec<String>,
+    /// In the order of [`Groups`].
+    pub documents: Vec<String>,
+}
+
 /// A step of a reranker: query and document are one text.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PairBatch {

@@ -1,5 +1,7 @@
 //! What a step learns from: a part of a record, chosen anew each epoch.
 
+use std::collections::HashSet;
+
 use super::dice::{Dice, Purpose};
 use super::format::Format;
 use super::record::{Record, Role};
@@ -177,6 +179,16 @@ impl Numbering {
             starts.push(total);
         }
         Some(Self { starts })
+    }
+
+    /// The same without the examples of some records.
+    pub(super) fn without(&self, records: &HashSet<usize>) -> Self {
+        let (mut starts, mut total) = (vec![0], 0);
+        for (record, bounds) in self.starts.windows(2).enumerate() {
+            total += if records.contains(&record) { 0 } else { bounds[1] - bounds[0] };
+            starts.push(total);
+        }
+        Self { starts }
     }
 
     pub(super) fn len(&self) -> usize {

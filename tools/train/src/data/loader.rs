@@ -1,9 +1,9 @@
 //! From sets to batches: what happens at a step is a function of options, data and step.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use super::batch::{Groups, PairBatch, TextBatch, VectorBatch};
+use super::batch::{BatchTexts, Groups, PairBatch, TextBatch, VectorBatch};
 use super::dice::{Dice, Purpose};
 use super::error::DataError;
 use super::example::{Chosen, Examples, Numbering, choose, shuffle_text};
@@ -39,12 +39,25 @@ impl Part {
     }
 
     /// Puts a teacher's vectors beside the texts: raw little-endian `f32` of `dim` columns, a row for each row of the
-    /// file. Several files stand side by side.
+    /// file. Several files stand side by side. With `skip_bad` all rows are looked at, and texts whose vectors are zero or
+    /// not finite make no examples; without, such a row is an error once a batch comes upon it.
     ///
     /// # Errors
     /// [`DataError::Vectors`], [`DataError::File`].
-    pub fn with_vectors(mut self, files: &[(PathBuf, usize)]) -> Result<Self, DataError> {
-        self.vectors = Some(Vectors::open(files, self.set.report().rows)?);
+    pub fn with_vectors(mut self, files: &[(PathBuf, usize)], skip_bad: bool) -> Result<Self, DataError> {
+        let vectors = Vectors::open(files, self.set.report().rows)?;
+        if skip_bad {
+            let (mut bad, mut numbers) = (HashSet::new(), Vec::new());
+            for record in 0..self.set.len() {
+                numbers.clear();
+                match vectors.read(u64::from(self.set.entry(record).row), &mut numbers) {
+                    Err(DataError::BadVector { .. }) => drop(bad.insert(record)),
+                    read => read?,
+                }
+            }
+            self.numbering = self.numbering.without(&bad);
+        }
+        self.vectors = Some(vectors);
         Ok(self)
     }
 
@@ -182,6 +195,16 @@ impl Loader {
         let documents: Vec<_> = documents(&drawn).map(|(_, text)| (None, text)).collect();
         let documents = self.tokenizer.texts(&documents, &format.document)?;
         Ok(TextBatch { queries, documents, groups: groups(&drawn), masked: self.masked(&drawn) })
+    }
+
+    /// The texts of [`Loader::text_batch`], in the same order.
+    ///
+    /// # Errors
+    /// [`DataError::NoStep`], [`DataError::Changed`].
+    pub fn texts(&self, plan: &Plan, step: usize) -> Result<BatchTexts, DataError> {
+        let drawn = self.draw(plan, step)?;
+        let queries = drawn.iter().map(|drawn| drawn.record.query.clone()).collect();
+        Ok(BatchTexts { queries, documents: documents(&drawn).map(|(_, text)| text.to_owned()).collect() })
     }
 
     /// A batch for a reranker.

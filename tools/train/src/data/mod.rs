@@ -33,7 +33,7 @@ mod vectors;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{Groups, PairBatch, TextBatch, Tokens, VectorBatch};
+pub use batch::{BatchTexts, Groups, PairBatch, TextBatch, Tokens, VectorBatch};
 pub use dice::{Dice, Purpose};
 pub use error::{DataError, RowProblem};
 pub use example::{Chosen, Examples, choose, shuffle_text};

@@ -312,13 +312,13 @@ fn vectors_stand_beside_their_texts() {
     let files = [(one.clone(), 1), (two, 2)];
     let tokenizer = TextTokenizer::open(tokenizer(folder.path()), PaddingSide::Right).unwrap();
     let options = PlanOptions { batch: 2, shuffle: false, drop_last: false, ..PlanOptions::default() };
-    let loader = Loader::new(vec![part().with_vectors(&files).unwrap()], tokenizer, options);
+    let loader = Loader::new(vec![part().with_vectors(&files, false).unwrap()], tokenizer, options);
     let plan = loader.plan(0).unwrap();
     let batch = loader.vector_batch(&plan, 0, &Side::of(8)).unwrap();
     assert_eq!((batch.dim, batch.teacher), (3, vec![0.6, 0.0, 0.8, 0.0, 1.0, 0.0]));
     assert!(matches!(loader.vector_batch(&plan, 1, &Side::of(8)), Err(DataError::BadVector { row: 2, .. })));
     assert!(matches!(
-        part().with_vectors(&[(one, 2)]),
+        part().with_vectors(&[(one, 2)], false),
         Err(DataError::Vectors { needed: 24, found: 12, .. })
     ));
 }

@@ -142,6 +142,35 @@ impl TextTokenizer {
         Ok(self.plain(text, usize::MAX / 32)?.len())
     }
 
+    /// The first token of a text: what a decoder that answers with the text says first.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenise`]; [`DataError::NoToken`] if the text has none.
+    pub fn first(&self, text: &str, setting: &'static str) -> Result<u32, DataError> {
+        let none = || DataError::NoToken { token: text.to_owned(), setting };
+        self.plain(text, 1)?.get_ids().first().copied().ok_or_else(none)
+    }
+
+    /// At most `max_tokens` token ids of a text, without marks.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenise`].
+    pub fn ids(&self, text: &str, max_tokens: usize) -> Result<Vec<u32>, DataError> {
+        Ok(self.plain(text, max_tokens)?.get_ids().to_vec())
+    }
+
+    /// The same behind the marks that begin texts, without those that end them.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenise`].
+    pub fn begun(&self, text: &str, max_tokens: usize) -> Result<Vec<u32>, DataError> {
+        let plain = self.plain(text, max_tokens)?;
+        let (length, marked) = (plain.len(), self.finish(plain, None)?);
+        let before = marked.get_special_tokens_mask().iter().take_while(|mark| **mark == 1).count();
+        let end = (before + length).min(marked.len());
+        Ok(marked.get_ids()[..end].to_vec())
+    }
+
     /// Marks that the tokenizer adds to one text, and to a pair.
     #[must_use]
     pub fn marks(&self) -> (usize, usize) {

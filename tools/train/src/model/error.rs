@@ -89,6 +89,18 @@ pub enum ModelError {
         /// The first such number.
         at: usize,
     },
+    /// Convert the file, then try again.
+    #[error(
+        "{path} is a pickle, which can run code and is never read; convert it with: python -c \"import torch, \
+         safetensors.torch as s; s.save_file(torch.load('{path}', weights_only=True), '{wanted}')\"",
+        path = path.display()
+    )]
+    Pickle {
+        /// The refused file.
+        path: PathBuf,
+        /// The one that is read.
+        wanted: &'static str,
+    },
     /// A token id is outside the vocabulary: model and tokenizer do not belong together.
     #[error("token id {id} is not below the vocabulary's size, {vocabulary}")]
     TokenId {

@@ -11,7 +11,7 @@ use super::error::ModelError;
 use super::lora;
 use super::pooling::Pooling;
 use super::weights::{write, write_whole};
-use super::{ColBert, Dense, Head, Model};
+use super::{ColBert, Dense, Form, Head, Model};
 
 /// Files of the base that a trained model has unchanged.
 const COPIED: [&str; 9] = [
@@ -46,6 +46,44 @@ pub struct TextSettings {
     pub expand_queries: bool,
     /// Whether the mask tokens of an expanded query are attended to.
     pub attend_to_expansion: bool,
+    /// How decoders that judge read a pair.
+    pub pair: Option<PairTexts>,
+}
+
+/// How query and document became one text of a decoder; `{}` stands for each.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PairTexts {
+    /// The query's part.
+    pub query: String,
+    /// Between both.
+    pub separator: String,
+    /// The document's part.
+    pub document: String,
+    /// Behind them; the score is read at its last token.
+    pub end: String,
+    /// The words for a match and for none, where their logits are compared.
+    pub words: Option<(String, String)>,
+}
+
+impl PairTexts {
+    /// What `lateen.json` says of it.
+    fn judge(&self, max_tokens: usize) -> Value {
+        // The document's own text ends its part; what follows it is never cut.
+        let (before, after) = self.document.split_once("{}").unwrap_or((&self.document, ""));
+        let tail: Vec<&str> = [after, &self.end].into_iter().filter(|text| !text.is_empty()).collect();
+        let mut template = json!({
+            "query": self.query.replacen("{}", "{query}", 1),
+            "separator": self.separator,
+            "document": format!("{before}{{document}}"),
+            "tail": tail,
+            "max_tokens": max_tokens,
+        });
+        if let Some((positive, negative)) = &self.words {
+            template["positive"] = positive.clone().into();
+            template["negative"] = negative.clone().into();
+        }
+        json!({ "judge": { "template": template } })
+    }
 }
 
 impl Model {
@@ -70,10 +108,16 @@ impl Model {
                 self.save_embedding(target, texts, *pooling, dense, *normalize)?;
             }
             Head::ColBert(colbert) => self.save_colbert(target, texts, colbert)?,
-            Head::Reranker(_) => save_lengths(target, texts.query_tokens)?,
-        }
-        if matches!(self.head, Head::Reranker(_)) {
-            name_classifier(&mut config);
+            Head::Reranker(classifier) => {
+                save_lengths(target, texts.query_tokens)?;
+                match classifier.form {
+                    Form::YesNo { .. } => name_architecture(&mut config, "ForCausalLM"),
+                    _ => name_classifier(&mut config),
+                }
+                if let Some(pair) = &texts.pair {
+                    put_json(&target.join("lateen.json"), &pair.judge(texts.query_tokens))?;
+                }
+            }
         }
         put_json(&target.join("config.json"), &Value::Object(config))?;
         self.save_weights(target)
@@ -180,6 +224,13 @@ impl Model {
 
 /// Makes `config` say that the model is a classifier with one label.
 fn name_classifier(config: &mut Map<String, Value>) {
+    name_architecture(config, "ForSequenceClassification");
+    config.insert("num_labels".into(), json!(1));
+    config.insert("id2label".into(), json!({ "0": "LABEL_0" }));
+    config.insert("label2id".into(), json!({ "LABEL_0": 0 }));
+}
+
+fn name_architecture(config: &mut Map<String, Value>, end: &str) {
     let family = match config.get("model_type").and_then(Value::as_str) {
         Some("roberta") => "Roberta",
         Some("xlm-roberta") => "XLMRoberta",
@@ -190,10 +241,7 @@ fn name_classifier(config: &mut Map<String, Value>) {
         Some("mistral") => "Mistral",
         _ => "Bert",
     };
-    config.insert("architectures".into(), json!([format!("{family}ForSequenceClassification")]));
-    config.insert("num_labels".into(), json!(1));
-    config.insert("id2label".into(), json!({ "0": "LABEL_0" }));
-    config.insert("label2id".into(), json!({ "LABEL_0": 0 }));
+    config.insert("architectures".into(), json!([format!("{family}{end}")]));
 }
 
 fn module(idx: usize, path: &str, kind: &str) -> Value {

@@ -14,6 +14,7 @@ mod backbone;
 mod bert;
 mod classifier;
 mod colbert;
+mod colbert_linear;
 mod config;
 mod decoder;
 mod dense;
@@ -36,9 +37,10 @@ pub use backbone::Backbone;
 pub use classifier::{Classifier, Form};
 pub use colbert::{ColBert, TokenVectors};
 pub use config::ConfigFile;
+pub(crate) use config::read_json;
 pub use dense::Dense;
 pub use error::ModelError;
-pub use layout::TextSettings;
+pub use layout::{PairTexts, TextSettings};
 pub use modules::Modules;
 pub use params::{Declared, Gradients, Parameter, Params, Start, accumulate, floats};
 pub use pass::Pass;
@@ -122,7 +124,8 @@ impl Model {
         let reranker = matches!(task, Task::Reranker { .. });
         let backbone = Backbone::new(&file, reranker)?;
         let modules = if reranker { Modules::default() } else { Modules::read(directory)? };
-        let head = head(task, &file, &backbone, modules)?;
+        let bare = colbert_linear::find(directory, task, &modules)?;
+        let head = head(task, &file, &backbone, modules, bare.as_ref())?;
         let mut params = Params::new(device);
         let mut declared = backbone.declare();
         let mut fresh = Vec::new();
@@ -132,6 +135,9 @@ impl Model {
                 for dense in dense {
                     fresh.extend(modules::read_dense(directory, dense, &mut params, seed)?);
                 }
+            }
+            Head::ColBert(colbert) if bare.is_some() => {
+                colbert_linear::read(directory, &colbert.linear, &mut params)?;
             }
             Head::ColBert(colbert) => {
                 fresh.extend(modules::read_dense(directory, &colbert.linear, &mut params, seed)?);
@@ -217,6 +223,7 @@ fn head(
     file: &ConfigFile<'_>,
     backbone: &Backbone,
     modules: Modules,
+    bare: Option<&Dense>,
 ) -> Result<Head, ModelError> {
     let hidden = backbone.hidden();
     Ok(match task {
@@ -239,7 +246,7 @@ fn head(
                 bias: *bias,
                 tanh: false,
             };
-            let linear = kept.unwrap_or_else(fresh);
+            let linear = kept.or_else(|| bare.cloned()).unwrap_or_else(fresh);
             Head::ColBert(ColBert { linear, drop_first: *drop_first })
         }
         Task::Reranker { words } => Head::Reranker(classifier(file, *words)?),

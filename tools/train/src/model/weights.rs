@@ -92,6 +92,12 @@ impl Stored {
         Self { main: self.main, tensors }
     }
 
+    /// Shapes and numbers by name.
+    #[must_use]
+    pub fn into_tensors(self) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
+        self.tensors.into_iter().collect()
+    }
+
     /// All numbers by name.
     #[must_use]
     pub fn into_values(self) -> BTreeMap<String, Vec<f32>> {

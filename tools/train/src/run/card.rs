@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::error::RunError;
-use super::session::Metrics;
+use super::session::Report;
 use super::trainer::End;
 use crate::config::{LossName, RunConfig, Task};
 use crate::model::write_whole;
@@ -14,8 +14,7 @@ pub(super) struct Card<'a> {
     pub(super) config: &'a RunConfig,
     pub(super) task: Task,
     pub(super) loss: LossName,
-    pub(super) end: End,
-    pub(super) metrics: Option<&'a (Metrics, Metrics)>,
+    pub(super) report: &'a Report,
 }
 
 /// Writes `README.md` into the model's folder.
@@ -35,7 +34,7 @@ fn text(card: &Card<'_>) -> String {
     };
     let mut text = format!("# {}\n\nAn {kind}.\n\n", name(&config.output)).replace("An ColBERT", "A ColBERT");
     text = text.replace("An reranker", "A reranker");
-    let steps = match card.end {
+    let steps = match card.report.end {
         End::Finished { steps, .. } | End::Stopped { steps } => steps,
     };
     let _ = writeln!(text, "| | |\n|---|---|");
@@ -52,14 +51,22 @@ fn text(card: &Card<'_>) -> String {
     for (what, value) in rows {
         let _ = writeln!(text, "| {what} | {value} |");
     }
-    if let Some((before, after)) = card.metrics {
+    if let Some((before, after)) = &card.report.metrics {
         let folder = name(&config.evaluation.folder);
-        let _ = writeln!(text, "\n| {folder} | base | this model |\n|---|---:|---:|");
+        let first = card.report.first_stage.as_ref();
+        let columns = if first.is_some() { ("BM25 | ", "---:|") } else { ("", "") };
+        let _ =
+            writeln!(text, "\n| {folder} | {}base | this model |\n|---|{}---:|---:|", columns.0, columns.1);
         for (metric, value) in after {
             let base = before.get(metric).copied().unwrap_or(0.0);
-            let _ = writeln!(text, "| {metric} | {base:.4} | {value:.4} |");
+            let first = first.and_then(|first| first.get(metric));
+            let first = first.map_or_else(String::new, |value| format!("{value:.4} | "));
+            let _ = writeln!(text, "| {metric} | {first}{base:.4} | {value:.4} |");
         }
-        text.push_str("\nEvery document was scored for every query, in full precision.\n");
+        text.push_str(&match first {
+            Some(_) => format!("\nThe {} best documents of BM25 were reordered.\n", config.evaluation.depth),
+            None => "\nEvery document was scored for every query, in full precision.\n".to_owned(),
+        });
     }
     let _ = writeln!(text, "\n## Settings\n\n```toml\n{}```", config.to_toml(card.task));
     text

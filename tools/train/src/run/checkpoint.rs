@@ -5,6 +5,7 @@
 //!                           weights.safetensors   trainable weights
 //!                           moments.safetensors   AdamW: `first.NAME`, `second.NAME`
 //!                           means.safetensors     running mean of weights, where one is kept
+//!                           codec.json            what documents' vectors go through, where they do
 //! ```
 //!
 //! A checkpoint is written beside its place, made durable and then renamed, so that a folder called `step-…` is whole.
@@ -14,11 +15,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lateen::quant::ResidualCodec;
 use serde::{Deserialize, Serialize};
 
+use super::codes::StoredCodec;
 use super::error::RunError;
 use crate::model::{ModelError, Params, Stored, sync_directory, write, write_whole};
 use crate::optim::{AdamW, AdamWOptions, Ema, Moments};
+
+const CODEC: &str = "codec.json";
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -69,6 +74,7 @@ impl Checkpoints {
         params: &Params,
         optimiser: &AdamW,
         ema: Option<&Ema>,
+        codec: Option<&ResidualCodec>,
     ) -> Result<PathBuf, RunError> {
         let io = |path: &Path| {
             let path = path.to_owned();
@@ -99,6 +105,12 @@ impl Checkpoints {
             let means = ema.means().iter().zip(&lengths);
             let means = means.map(|((name, mean), shape)| (name.as_str(), shape.as_slice(), mean.as_slice()));
             write(&part.join("means.safetensors"), means)?;
+        }
+        if let Some(codec) = codec {
+            let path = part.join(CODEC);
+            let text = serde_json::to_vec(&StoredCodec::of(codec));
+            let text = text.map_err(|source| RunError::Json { path: path.clone(), source })?;
+            write_whole(&path, &text).map_err(io(&path))?;
         }
         let text = serde_json::to_vec_pretty(state)
             .map_err(|source| RunError::Json { path: part.join("state.json"), source })?;
@@ -154,6 +166,22 @@ impl Checkpoints {
         }
         let optimiser = AdamW::resume(options, state.step, held);
         Ok((state, optimiser, ema.map(|decay| Ema::resume(decay, mean))))
+    }
+
+    /// The codec of `checkpoint`, if documents went through one.
+    ///
+    /// # Errors
+    /// [`RunError::Io`], [`RunError::Json`], and [`RunError::Checkpoint`] for one that cannot be.
+    pub fn codec(checkpoint: &Path) -> Result<Option<ResidualCodec>, RunError> {
+        let path = checkpoint.join(CODEC);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = fs::read(&path).map_err(|source| RunError::Io { path: path.clone(), source })?;
+        let stored: StoredCodec =
+            serde_json::from_slice(&text).map_err(|source| RunError::Json { path: path.clone(), source })?;
+        let odd = || RunError::Checkpoint { path, tensor: "codec".to_owned() };
+        stored.codec().ok_or_else(odd).map(Some)
     }
 
     fn list(&self) -> Result<Vec<PathBuf>, RunError> {

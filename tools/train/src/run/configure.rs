@@ -1,19 +1,26 @@
 //! From the settings that people write to those of model, loss and loop.
 
+use super::codes::{Coding, width};
 use super::error::RunError;
 use super::objective::{Objective, PairLoss, TextLoss};
 use super::settings::Settings;
-use crate::config::{self, LossName, Precision, RunConfig, ScheduleName};
+use crate::config::{self, LossName, ModelKind, Precision, RunConfig, ScheduleName};
 use crate::loss::{InfoNce, MaxSim, Stella};
-use crate::model::{Pooling, Task, TextSettings};
+use crate::model::{PairTexts, Pooling, Task, TextSettings};
 use crate::optim::{AdamWOptions, Shape};
 
 /// ASCII punctuation, which documents of ColBERT models may leave out.
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
-/// What the model shall answer. `teacher`: columns of a teacher's vectors, where it is trained on some.
+/// What the model shall answer. `teacher`: columns of a teacher's vectors, where it is trained on some; `words`: token ids
+/// of the words that a decoder answers with.
 #[must_use]
-pub fn task(config: &RunConfig, task: config::Task, teacher: Option<usize>) -> Task {
+pub fn task(
+    config: &RunConfig,
+    task: config::Task,
+    teacher: Option<usize>,
+    words: Option<(u32, u32)>,
+) -> Task {
     let model = &config.model;
     match task {
         config::Task::Embedding => Task::Embedding {
@@ -27,7 +34,7 @@ pub fn task(config: &RunConfig, task: config::Task, teacher: Option<usize>) -> T
             normalize: model.normalize,
         },
         config::Task::Colbert => Task::ColBert { dim: model.dim, bias: model.bias, drop_first: false },
-        config::Task::Reranker => Task::Reranker { words: None },
+        config::Task::Reranker => Task::Reranker { words },
     }
 }
 
@@ -36,6 +43,8 @@ pub fn task(config: &RunConfig, task: config::Task, teacher: Option<usize>) -> T
 /// # Errors
 /// [`RunError::Mismatch`] if the loss does not train such models.
 pub fn objective(config: &RunConfig, task: config::Task, loss: LossName) -> Result<Objective, RunError> {
+    let given = &config.loss;
+    let guide = (given.guide == "self").then_some(given.guide_margin as f32);
     match task {
         config::Task::Embedding if loss == LossName::Stella => {
             Ok(Objective::Stella(Stella { dims: config.model.mrl_dims.clone(), ..Stella::default() }))
@@ -43,12 +52,13 @@ pub fn objective(config: &RunConfig, task: config::Task, loss: LossName) -> Resu
         config::Task::Embedding => Ok(Objective::Embedding {
             loss: text_loss(config, loss)?,
             matryoshka: config.model.mrl_dims.clone(),
-            guide: None,
+            guide,
         }),
         config::Task::Colbert => Ok(Objective::ColBert {
             loss: text_loss(config, loss)?,
-            max_sim: MaxSim { mean: true, zero_masked: config.loss.zero_mask },
-            guide: None,
+            max_sim: MaxSim { mean: true, zero_masked: given.zero_mask },
+            guide,
+            codec: None,
         }),
         config::Task::Reranker => Ok(Objective::Reranker(pair_loss(config, loss)?)),
     }
@@ -98,12 +108,6 @@ pub fn settings(config: &RunConfig, task: config::Task, data: &str) -> Result<Se
         return Err(RunError::Unsupported { setting: "training.precision", value: "bf16" });
     }
     let evaluates = !config.evaluation.folder.as_os_str().is_empty();
-    if evaluates && task == config::Task::Reranker {
-        return Err(RunError::Unsupported {
-            setting: "evaluation.folder",
-            value: "a collection, for a reranker",
-        });
-    }
     Ok(Settings {
         output: config.output.clone(),
         seed: config.seed,
@@ -111,6 +115,8 @@ pub fn settings(config: &RunConfig, task: config::Task, data: &str) -> Result<Se
         max_steps: (training.max_steps > 0).then_some(training.max_steps),
         accumulate: training.accumulate as u64,
         chunk: if task == config::Task::Reranker { 0 } else { config.loss.cache_chunk },
+        coding: width(config.loss.code_bits)
+            .map(|width| Coding { width, every: config.loss.code_steps.max(1) }),
         recompute: training.gradient_checkpointing,
         dropout: true,
         optimiser: AdamWOptions {
@@ -162,5 +168,15 @@ fn texts(config: &RunConfig, task: config::Task) -> TextSettings {
         },
         expand_queries: colbert && model.query_expansion,
         attend_to_expansion: colbert && model.attend_to_expansion,
+        pair: (pair && model.kind == ModelKind::Decoder).then(|| PairTexts {
+            query: model.query_format.clone(),
+            separator: model.separator.clone(),
+            document: model.document_format.clone(),
+            end: model.end.clone(),
+            words: match &model.words[..] {
+                [yes, no] => Some((yes.clone(), no.clone())),
+                _ => None,
+            },
+        }),
     }
 }

@@ -15,6 +15,9 @@ pub enum RunError {
     /// See there.
     #[error(transparent)]
     Teacher(#[from] TeacherError),
+    /// Documents' vectors could not be coded: a bug, unless the settings name an odd dimension.
+    #[error(transparent)]
+    Codes(#[from] lateen::quant::QuantError),
     /// The loss is for another kind of model or data.
     #[error("model, loss and data are not of one kind")]
     Mismatch,

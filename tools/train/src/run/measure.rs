@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lateen::corpus::{Queries, ReadOptions, Source};
 use lateen::encode::{Model, ModelOptions};
 use lateen::eval::beir::Collection;
-use lateen::eval::{Metric, Run, evaluate};
+use lateen::eval::{Metric, Qrels, Run, evaluate};
 use lateen::format::TokenStorage;
 use lateen::retriever::{CreateOptions, Flow, Retriever, WriteOptions};
 use lateen::search::{PlanChoice, SearchOptions};
@@ -18,7 +18,7 @@ use super::error::RunError;
 const METRICS: [&str; 4] = ["ndcg@10", "mrr@10", "recall@100", "map@100"];
 
 /// How deep rankings go.
-const DEPTH: usize = 100;
+pub(super) const DEPTH: usize = 100;
 
 /// The values of a model on a collection, by metric.
 ///
@@ -39,7 +39,7 @@ pub fn measure(
         .map_err(|source| RunError::Evaluation { collection: collection.to_owned(), source })
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn values(model: &Path, folder: &Path, split: Option<&str>) -> Result<BTreeMap<String, f64>, Failure> {
     let collection = Collection::open(folder)?;
@@ -69,7 +69,12 @@ fn values(model: &Path, folder: &Path, split: Option<&str>) -> Result<BTreeMap<S
             found.hits.into_iter().map(|hit| (hit.id, hit.score)).filter(|(document, _)| document != id);
         run.insert_ranked(id, hits.take(DEPTH).collect::<Vec<_>>())?;
     }
+    Ok(metrics(&run, &qrels))
+}
+
+/// What is told of a run.
+pub(super) fn metrics(run: &Run, qrels: &Qrels) -> BTreeMap<String, f64> {
     let metrics: Vec<Metric> = METRICS.iter().filter_map(|name| name.parse().ok()).collect();
-    let report = evaluate(&run, &qrels, &metrics);
-    Ok(metrics.iter().map(|metric| (metric.to_string(), report.mean(*metric).unwrap_or(0.0))).collect())
+    let report = evaluate(run, qrels, &metrics);
+    metrics.iter().map(|metric| (metric.to_string(), report.mean(*metric).unwrap_or(0.0))).collect()
 }

@@ -1,6 +1,7 @@
 //! What a run minimises: a loss with its settings, and what it is fed.
 
 use burn_tensor::{Tensor, TensorData};
+use lateen::quant::ResidualCodec;
 
 use super::error::RunError;
 use crate::data::{Groups, TextBatch};
@@ -96,6 +97,9 @@ pub enum Objective {
         max_sim: MaxSim,
         /// As above.
         guide: Option<f32>,
+        /// What documents' vectors go through; the loop keeps it up to date where [`Settings::coding`](super::Settings)
+        /// asks for one.
+        codec: Option<ResidualCodec>,
     },
     /// Of a reranker.
     Reranker(PairLoss),

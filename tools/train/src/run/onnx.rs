@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lateen::encode::export::{ConvertOptions, Converted, ExportError, Head as Answer, convert};
 
-use crate::model::{Head, TextSettings};
+use crate::model::{Classifier, Form, Head, TextSettings};
 
 /// Writes the model that was saved in `source` as an ONNX model directory into `target`.
 ///
@@ -19,6 +19,7 @@ pub fn export(
     let mut options = ConvertOptions::new(match head {
         Head::Embedding { .. } => Answer::Dense,
         Head::ColBert(_) => Answer::Tokens,
+        Head::Reranker(Classifier { form: Form::YesNo { .. }, .. }) => Answer::NextToken,
         Head::Reranker(_) => Answer::CrossEncoder,
     });
     if matches!(head, Head::ColBert(_)) {

@@ -4,7 +4,7 @@ use lateen::encode::export::Pca;
 use lateen::types::TokenMatrix;
 
 use super::error::RunError;
-use super::trainer::Source;
+use super::source::Source;
 use crate::feed::Batch;
 use crate::model::{Head, Model, Pass, floats};
 
@@ -27,7 +27,7 @@ pub(super) fn start_from_components(
         return Ok(());
     }
     let mut pca = Pca::new(hidden);
-    let batches = super::trainer::batches(source, 0)?;
+    let batches = super::source::batches(source, 0)?;
     for number in 0..batches {
         let failed = |source| RunError::Data { epoch: 0, batch: number, source };
         let Batch::Texts(batch) = source.batch(0, number).map_err(failed)? else { break };

@@ -7,20 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn_tensor::Device;
 
+use super::batches::Batches;
 use super::card::{Card, write_card};
 use super::configure;
 use super::error::RunError;
-use super::measure::measure;
+use super::judgement::{before, judge, judge_files};
 use super::objective::Objective;
 use super::onnx::export;
 use super::pca::start_from_components;
 use super::peers::Peers;
 use super::settings::Settings;
 use super::step::evaluate;
-use super::trainer::{DataFailure, End, Source, StepReport, Watch, train_with};
+use super::trainer::{End, StepReport, Watch, train_with};
 use crate::config::{RunConfig, Task};
-use crate::data::Plan;
-use crate::feed::{Batch, Feed};
+use crate::feed::Feed;
 use crate::log::{Progress, RunLog, StepRecord};
 use crate::model::{Model, write_whole};
 
@@ -38,6 +38,8 @@ pub struct Report {
     pub onnx: Result<PathBuf, String>,
     /// On the evaluation's collection, before and after.
     pub metrics: Option<(Metrics, Metrics)>,
+    /// Of the first stage that a reranker reorders.
+    pub first_stage: Option<Metrics>,
     /// Weights that the base did not have.
     pub fresh: Vec<String>,
     /// Numbers that were trained, and all numbers of the model.
@@ -68,11 +70,14 @@ pub fn fine_tune(
     let settings = configure::settings(config, task, &feed.fingerprint())?;
     let objective = configure::objective(config, task, feed.loss())?;
     let teacher = match &objective {
-        Objective::Stella(_) => Some(config.data.train.iter().flat_map(|file| &file.vector_dims).sum()),
+        // All files have the same teachers, or the first batch says otherwise.
+        Objective::Stella(_) => config.data.train.first().map(|file| file.vector_dims.iter().sum()),
         _ => None,
     };
-    let mut model = Model::read(base, &configure::task(config, task, teacher), Device::flex(), config.seed)?;
-    let mut source = Batches { feed: &feed, plan: None, mask_known: config.loss.mask_known };
+    let wanted = configure::task(config, task, teacher, feed.words());
+    let mut model = Model::read(base, &wanted, Device::flex(), config.seed)?;
+    let no_guide = |source| RunError::Data { epoch: 0, batch: 0, source };
+    let mut source = Batches::new(&feed, &config.loss).map_err(no_guide)?;
     start_from_components(&mut model, &mut source, config.model.bias)?;
     if config.training.lora_rank > 0 {
         model.add_lora(config.training.lora_rank, config.training.lora_alpha, config.seed);
@@ -91,6 +96,7 @@ pub fn fine_tune(
         model: None,
         onnx: Err("the run has not finished".into()),
         metrics: None,
+        first_stage: None,
         fresh: model.fresh.clone(),
         parameters,
     };
@@ -103,17 +109,14 @@ pub fn fine_tune(
         Err(error) => Err(error.to_string()),
     };
     if let (Some(before), Ok(onnx)) = (before, &report.onnx) {
-        let after = measure(onnx, &config.evaluation.folder, split(config))?;
-        report.metrics = Some((before, after));
+        let after = judge_files(config, &model.head, onnx)?;
+        report.metrics = Some((before, after.metrics));
+        report.first_stage = after.first;
     }
-    let card = Card { config, task, loss: feed.loss(), end, metrics: report.metrics.as_ref() };
+    let card = Card { config, task, loss: feed.loss(), report: &report };
     write_card(&card, &saved)?;
     report.model = Some(saved);
     Ok(report)
-}
-
-fn split(config: &RunConfig) -> Option<&str> {
-    Some(config.evaluation.split.as_str()).filter(|split| !split.is_empty())
 }
 
 /// Makes the output folder, writes down the settings, and measures the base.
@@ -128,71 +131,6 @@ fn begin(
     let path = output.join("config.toml");
     write_whole(&path, config.to_toml(task).as_bytes()).map_err(|source| RunError::Io { path, source })?;
     before(config, model, settings)
-}
-
-/// The base on the evaluation's collection; kept in a file, so that a run that goes on does not measure again.
-fn before(config: &RunConfig, model: &Model, settings: &Settings) -> Result<Option<Metrics>, RunError> {
-    if config.evaluation.folder.as_os_str().is_empty() {
-        return Ok(None);
-    }
-    let path = config.output.join("before.json");
-    let io = |source| RunError::Io { path: path.clone(), source };
-    let json = |source| RunError::Json { path: path.clone(), source };
-    if path.exists() {
-        return Ok(Some(serde_json::from_slice(&fs::read(&path).map_err(io)?).map_err(json)?));
-    }
-    let metrics = judge(config, model, settings)?;
-    let text = serde_json::to_vec_pretty(&metrics).map_err(json)?;
-    write_whole(&path, &text).map_err(io)?;
-    Ok(Some(metrics))
-}
-
-/// The model as it is on the evaluation's collection, through the same files and index as its users'.
-fn judge(config: &RunConfig, model: &Model, settings: &Settings) -> Result<Metrics, RunError> {
-    let folder = &config.evaluation.folder;
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| RunError::Evaluation {
-        collection: folder.clone(),
-        source,
-    };
-    let place = tempfile::tempdir().map_err(|error| failed(error.into()))?;
-    let (saved, onnx) = (place.path().join("model"), place.path().join("onnx"));
-    model.save(&saved, &settings.texts)?;
-    export(&saved, &onnx, &model.head, &settings.texts).map_err(|error| failed(error.into()))?;
-    measure(&onnx, folder, split(config))
-}
-
-/// The batches of a feed.
-pub(super) struct Batches<'a> {
-    feed: &'a Feed,
-    plan: Option<(u64, Plan)>,
-    mask_known: bool,
-}
-
-impl Batches<'_> {
-    fn plan(&mut self, epoch: u64) -> Result<&Plan, DataFailure> {
-        if self.plan.as_ref().is_none_or(|(of, _)| *of != epoch) {
-            self.plan = Some((epoch, self.feed.plan(epoch)?));
-        }
-        match &self.plan {
-            Some((_, plan)) => Ok(plan),
-            None => unreachable!("made above"),
-        }
-    }
-}
-
-impl Source for Batches<'_> {
-    fn batches(&mut self, epoch: u64) -> Result<u64, DataFailure> {
-        Ok(self.plan(epoch)?.steps() as u64)
-    }
-
-    fn batch(&mut self, epoch: u64, batch: u64) -> Result<Batch, DataFailure> {
-        let (feed, mask_known) = (self.feed, self.mask_known);
-        let mut made = feed.batch(self.plan(epoch)?, batch as usize)?;
-        if let (Batch::Texts(texts), false) = (&mut made, mask_known) {
-            texts.masked.clear();
-        }
-        Ok(made)
-    }
 }
 
 /// Writes logs, shows progress, judges.
@@ -315,7 +253,7 @@ impl Watch for Onlooker<'_> {
             value = Some(-loss);
         }
         if !self.config.evaluation.folder.as_os_str().is_empty() {
-            let metrics = judge(self.config, model, self.settings)?;
+            let metrics = judge(self.config, model, self.settings)?.metrics;
             let name =
                 self.config.evaluation.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
             self.log(step)?.evaluation(step, &name, &metrics)?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::codes::Coding;
 use crate::model::TextSettings;
 use crate::optim::{AdamWOptions, Schedule, Shape};
 
@@ -21,6 +22,8 @@ pub struct Settings {
     pub accumulate: u64,
     /// Rows that are in memory at a time; 0: the whole batch.
     pub chunk: usize,
+    /// Train a ColBERT model through codes of its documents' vectors.
+    pub coding: Option<Coding>,
     /// Keep states between layers only, and compute the rest again.
     pub recompute: bool,
     /// Whether the model's dropout is used.
@@ -67,6 +70,7 @@ impl Default for Settings {
             max_steps: None,
             accumulate: 1,
             chunk: 0,
+            coding: None,
             recompute: false,
             dropout: true,
             optimiser: AdamWOptions::default(),

@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use burn_tensor::{Tensor, TensorData};
 
+use super::codes::through;
 use super::error::RunError;
 use super::objective::{Judged, Objective, judge_pairs, judge_student, judge_tokens, judge_vectors};
 use super::peers::Peers;
@@ -95,11 +96,14 @@ pub fn differentiate_with(
                 Ok(judge_vectors(loss, matryoshka, *guide, (&q, &d), batch))
             })
         }
-        (Objective::ColBert { loss, max_sim, guide }, Batch::Texts(batch), Head::ColBert(colbert)) => {
+        (Objective::ColBert { loss, max_sim, guide, codec }, Batch::Texts(batch), Head::ColBert(colbert)) => {
             let sides = [&batch.queries, &batch.documents];
             run(model, sides, (flow, peers), token_head, |[q, d]| {
                 let q = TokenVectors { vectors: q, kept: colbert.kept(&batch.queries) };
-                let d = TokenVectors { vectors: d, kept: colbert.kept(&batch.documents) };
+                let mut d = TokenVectors { vectors: d, kept: colbert.kept(&batch.documents) };
+                if let Some(codec) = codec {
+                    d = through(codec, d)?;
+                }
                 Ok(judge_tokens(loss, *max_sim, *guide, (&q, &d), batch))
             })
         }
@@ -373,7 +377,7 @@ fn collect<const D: usize, const S: usize>(
 }
 
 /// Some rows of `tokens`, as wide as they were.
-fn rows(tokens: &Tokens, range: Range<usize>) -> Tokens {
+pub(super) fn rows(tokens: &Tokens, range: Range<usize>) -> Tokens {
     let cells = range.start * tokens.width..range.end * tokens.width;
     Tokens {
         ids: tokens.ids[cells.clone()].to_vec(),

@@ -5,33 +5,17 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{Checkpoints, State};
+use super::codes::fit;
 use super::error::RunError;
 use super::objective::Objective;
 use super::peers::Peers;
 use super::settings::Settings;
+use super::source::{Source, batches};
 use super::step::{Flow, Outcome, differentiate_with};
 use super::sum::Sum;
 use crate::feed::Batch;
 use crate::model::{Model, write_whole};
 use crate::optim::{AdamW, Ema, Schedule, clip, norm};
-
-/// Any error of data.
-pub type DataFailure = Box<dyn std::error::Error + Send + Sync>;
-
-/// Where batches come from: a function of epoch and number, so that a run can go on anywhere.
-pub trait Source {
-    /// How many batches an epoch has.
-    ///
-    /// # Errors
-    /// Whatever reading data may give.
-    fn batches(&mut self, epoch: u64) -> Result<u64, DataFailure>;
-
-    /// Batch `batch` of `epoch`.
-    ///
-    /// # Errors
-    /// Whatever reading data may give.
-    fn batch(&mut self, epoch: u64, batch: u64) -> Result<Batch, DataFailure>;
-}
 
 /// What is told of a step.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,7 +120,7 @@ pub fn train_with(
 
 struct Trainer<'a> {
     model: &'a mut Model,
-    objective: &'a Objective,
+    objective: Objective,
     settings: &'a Settings,
     schedule: Schedule,
     checkpoints: Checkpoints,
@@ -149,10 +133,11 @@ struct Trainer<'a> {
 impl<'a> Trainer<'a> {
     fn start(
         model: &'a mut Model,
-        objective: &'a Objective,
+        objective: &Objective,
         settings: &'a Settings,
         schedule: Schedule,
     ) -> Result<Self, RunError> {
+        let mut objective = objective.clone();
         let checkpoints = Checkpoints::new(&settings.output, settings.keep);
         let mut state = State { digest: settings.digest.clone(), ..State::default() };
         let mut optimiser = AdamW::new(settings.optimiser);
@@ -166,6 +151,9 @@ impl<'a> Trainer<'a> {
                 settings.ema,
             )?;
             (state, optimiser, ema) = loaded;
+            if let Objective::ColBert { codec, .. } = &mut objective {
+                *codec = Checkpoints::codec(&newest)?;
+            }
         }
         Ok(Self { model, objective, settings, schedule, checkpoints, state, optimiser, ema, peers: None })
     }
@@ -214,9 +202,12 @@ impl<'a> Trainer<'a> {
             let (epoch, number) = (self.state.epoch, self.state.batch);
             let failed = |source| RunError::Data { epoch, batch: number, source };
             let batch = source.batch(epoch, number).map_err(failed)?;
+            if micro == 0 {
+                self.fit_codes(&batch)?;
+            }
             let seed = settings.dropout.then(|| seed(settings.seed, self.state.step, micro));
             let flow = Flow { chunk: settings.chunk, recompute: settings.recompute, dropout: seed };
-            let outcome = differentiate_with(self.model, self.objective, &batch, flow, self.peers.as_mut())?;
+            let outcome = differentiate_with(self.model, &self.objective, &batch, flow, self.peers.as_mut())?;
             self.check(&outcome)?;
             sum.add(&batch, outcome);
             self.state.batch += 1;
@@ -247,6 +238,20 @@ impl<'a> Trainer<'a> {
             tokens: sum.tokens,
             time: start.elapsed(),
         })
+    }
+
+    /// Fits the codec that documents go through to those of `batch`, where it is time to. All processes have the same
+    /// weights and batch, and so the same codec.
+    fn fit_codes(&mut self, batch: &Batch) -> Result<(), RunError> {
+        let (Objective::ColBert { codec, .. }, Some(coding), Batch::Texts(texts)) =
+            (&mut self.objective, self.settings.coding, batch)
+        else {
+            return Ok(());
+        };
+        if codec.is_none() || self.state.step.is_multiple_of(coding.every) {
+            *codec = fit(self.model, &texts.documents, coding, self.settings.chunk)?;
+        }
+        Ok(())
     }
 
     /// A number that is none would go into every weight and moment, and stay.
@@ -324,7 +329,12 @@ impl<'a> Trainer<'a> {
         if !self.first() {
             return Ok(());
         }
-        self.checkpoints.save(&self.state, &self.model.params, &self.optimiser, self.ema.as_ref())?;
+        let codec = match &self.objective {
+            Objective::ColBert { codec, .. } => codec.as_ref(),
+            _ => None,
+        };
+        let (params, ema) = (&self.model.params, self.ema.as_ref());
+        self.checkpoints.save(&self.state, params, &self.optimiser, ema, codec)?;
         Ok(())
     }
 
@@ -358,14 +368,6 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-pub(super) fn batches(source: &mut dyn Source, epoch: u64) -> Result<u64, RunError> {
-    let failed = |source| RunError::Data { epoch, batch: 0, source };
-    match source.batches(epoch).map_err(failed)? {
-        0 => Err(RunError::NoBatch),
-        batches => Ok(batches),
-    }
 }
 
 /// The dropout seed of a batch.

@@ -30,7 +30,7 @@ impl Judge for Cosine {
 }
 
 /// 0 for a vector of zeros, which is like nothing.
-fn cosine(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot =
         |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum() };
     let norm = (dot(a, a) * dot(b, b)).sqrt();

@@ -20,6 +20,7 @@ use crate::data::{DataError, DataSet, Document, Record, Role};
 
 pub use cache::ScoreCache;
 pub use cosine::Cosine;
+pub(crate) use cosine::cosine;
 
 /// Why documents could not be scored.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +41,7 @@ pub enum ScoreError {
         source: io::Error,
     },
     /// The scores in it are another teacher's: name another file, or remove it.
-    #[error("{}: holds the scores of another teacher, or of another scale", .path.display())]
+    #[error("{}: holds the scores of another teacher, kind or scale; remove it, or name another file", .path.display())]
     OtherTeacher {
         /// The cache.
         path: PathBuf,
