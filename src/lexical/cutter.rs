@@ -103,8 +103,8 @@ mod tests {
 
     #[test]
     fn terms_know_their_places() {
-        let found = cut(Analyzer::English, "  The ΣΊΣΥΦΟΣ İs sailing—2nd ");
-        let places = [("σίσυφοσ", 6..20), ("i\u{307}s", 21..24), ("sail", 25..32), ("2nd", 35..38)];
+        let found = cut(Analyzer::English, "  The ΣΊΣΥΦΟΣ İz sailing—2nd ");
+        let places = [("σίσυφοσ", 6..20), ("i\u{307}z", 21..24), ("sail", 25..32), ("2nd", 35..38)];
         assert_eq!(found, places.map(|(term, place)| (term.to_owned(), place)));
         assert_eq!(cut(Analyzer::CjkBigrams, "用A")[1], ("a".to_owned(), 3..4));
     }
