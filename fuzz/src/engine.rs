@@ -241,6 +241,26 @@ pub fn queries(data: &[u8]) {
     queries.take(data.len() + 8).for_each(drop);
 }
 
+/// A byte of options, then a Parquet file, read as documents and as queries. It can be read from a path only.
+pub fn parquet(data: &[u8]) {
+    let Some((&choice, data)) = data.split_first() else { return };
+    let options = ReadOptions { format: Some(Format::Parquet), ..read_options(choice) };
+    let path = std::env::temp_dir().join(format!("lateen-fuzz-{}.parquet", std::process::id()));
+    std::fs::write(&path, data).expect("the temporary folder takes files");
+    // Few bytes can stand for many rows, each no larger than a line may be.
+    let rows = data.len() + 8;
+    if let Ok(source) = Source::open(&path, options.clone()) {
+        for document in source.take(rows).flatten() {
+            assert!((1..=512).contains(&document.id.len()), "an id that no index takes");
+            assert!(document.text.len() <= options.max_line_bytes, "a row above the limit");
+        }
+    }
+    if let Ok(queries) = Queries::open(&path, options) {
+        queries.take(rows).for_each(drop);
+    }
+    let _ = std::fs::remove_file(&path);
+}
+
 fn read_options(choice: u8) -> ReadOptions {
     let formats = [None, Some(Format::Jsonl), Some(Format::Tsv), Some(Format::Text), Some(Format::Markdown)];
     ReadOptions {

@@ -76,6 +76,11 @@ fn queries() {
 }
 
 #[test]
+fn tables_of_columns() {
+    smoke("parquet", 20_000, engine::parquet);
+}
+
+#[test]
 fn judgements_and_runs() {
     smoke("qrels", 20_000, engine::qrels);
     smoke("run", 20_000, engine::run);
