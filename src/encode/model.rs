@@ -144,6 +144,7 @@ impl Model {
         Self { encoder, runtime, counters: Counters::default(), location: None }
     }
 
+    #[cfg(feature = "bundled-model")]
     fn new(encoder: Encoder) -> Self {
         Self { encoder, runtime: RuntimeReport::native(), counters: Counters::default(), location: None }
     }
