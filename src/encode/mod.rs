@@ -101,6 +101,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod text;
+mod tokenizer_file;
 #[cfg(test)]
 mod tokenizer_tests;
 mod transformer;

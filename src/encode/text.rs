@@ -1,10 +1,9 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use serde::Deserialize;
 use tokenizers::{Encoding, PostProcessor, PostProcessorWrapper, Token, Tokenizer, TruncationDirection};
 
-use super::EncodeError;
+use super::{EncodeError, tokenizer_file};
 
 /// Characters of text given to the tokenizer for a limit of `max_tokens`.
 ///
@@ -56,17 +55,6 @@ pub(super) struct TextTokenizer {
     lowercase: bool,
 }
 
-#[derive(Deserialize)]
-struct Head {
-    model: ModelHead,
-}
-
-#[derive(Deserialize)]
-struct ModelHead {
-    unk_token: Option<String>,
-    unk_id: Option<u32>,
-}
-
 impl TextTokenizer {
     /// Builds the tokenizer that `bytes` (a `tokenizer.json`) describe. `lowercase`: lower-case texts first.
     pub(super) fn new(path: &Path, bytes: &[u8], lowercase: bool) -> Result<Self, EncodeError> {
@@ -74,15 +62,10 @@ impl TextTokenizer {
             path: path.to_owned(),
             message: error.to_string(),
         };
-        // The crate panics on some broken files: a decoder that it cannot parse, for one.
-        let mut tokenizer = std::panic::catch_unwind(|| Tokenizer::from_bytes(bytes))
-            .map_err(|_| broken(&"the tokenizers crate panicked on it"))?
-            .map_err(|error| broken(&error))?;
+        let (mut tokenizer, head) = tokenizer_file::read(bytes).map_err(|error| broken(&error))?;
         tokenizer.with_truncation(None).map_err(|error| broken(&error))?;
         tokenizer.with_padding(None);
-        let head: Head = serde_json::from_slice(bytes).map_err(|error| broken(&error))?;
-        let unknown =
-            head.model.unk_token.and_then(|token| tokenizer.token_to_id(&token)).or(head.model.unk_id);
+        let unknown = head.unk_token.and_then(|token| tokenizer.token_to_id(&token)).or(head.unk_id);
         let marks = tokenizer.get_post_processor().cloned();
         tokenizer.with_post_processor(None::<PostProcessorWrapper>);
         let count = |pair| marks.as_ref().map_or(0, |marks| marks.added_tokens(pair));

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use tokenizers::{Tokenizer, TruncationParams};
 
 use super::DistilError;
+use crate::encode::tokenizer_file;
 
 /// A tokenizer and what each of its ids is.
 pub(super) struct Vocabulary {
@@ -26,8 +27,9 @@ pub(super) enum Kind {
 impl Vocabulary {
     pub(super) fn read(path: &Path) -> Result<Self, DistilError> {
         let damaged = |source| DistilError::Tokenizer { path: path.to_owned(), source };
-        std::fs::metadata(path).map_err(|source| DistilError::Io { path: path.to_owned(), source })?;
-        let mut tokenizer = Tokenizer::from_file(path).map_err(damaged)?;
+        let bytes =
+            std::fs::read(path).map_err(|source| DistilError::Io { path: path.to_owned(), source })?;
+        let (mut tokenizer, _) = tokenizer_file::read(&bytes).map_err(|what| damaged(what.into()))?;
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None::<TruncationParams>).map_err(damaged)?;
         let framed = tokenizer.encode("a", true).map_err(damaged)?;

@@ -12,7 +12,7 @@ use super::graph::ints;
 use super::initializer::Columns;
 use super::net::Net;
 use crate::encode::runtime::{self, Feed, FeedSession, FeedValues, Graph};
-use crate::encode::{EncodeError, ModelOptions};
+use crate::encode::{EncodeError, ModelOptions, tokenizer_file};
 
 /// Longer texts say nothing more.
 const MAX_TOKENS: usize = 128;
@@ -104,7 +104,8 @@ impl Runner {
             message: source.to_string(),
         };
         let (session, _) = runtime::load(Graph::open(onnx)?, engine)?;
-        let mut tokenizer = Tokenizer::from_file(tokenizer).map_err(unread)?;
+        let bytes = std::fs::read(tokenizer).map_err(|source| unread(source.into()))?;
+        let (mut tokenizer, _) = tokenizer_file::read(&bytes).map_err(|what| unread(what.into()))?;
         tokenizer.with_padding(None);
         let truncation =
             TruncationParams { max_length: max_tokens.min(MAX_TOKENS), ..TruncationParams::default() };
