@@ -65,8 +65,10 @@ fn check_map(base64: &str) -> Result<(), String> {
     let length = u32::from_le_bytes(*length) as usize / 4 * 4;
     let (trie, texts) = rest.split_at_checked(length).ok_or("its trie is longer than the map")?;
     let texts = std::str::from_utf8(texts).map_err(|_| "its replacements are no UTF-8")?;
-    let trie: Vec<Unit> =
-        trie.chunks_exact(4).map(|unit| Unit(u32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]]))).collect();
+    let trie: Vec<Unit> = trie
+        .chunks_exact(4)
+        .map(|unit| Unit(u32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]])))
+        .collect();
     Ok(check_trie(&trie, texts)?)
 }
 

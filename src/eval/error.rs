@@ -113,7 +113,9 @@ pub enum EvalError {
         score: f32,
     },
     /// Columns of TREC files are separated by white space: choose ids without it.
-    #[error("the {what} {id:?} is empty or has white space, which a TREC file cannot hold")]
+    #[error(
+        "the {what} {id:?} is empty, begins with a byte-order mark or has white space, which a TREC file cannot hold"
+    )]
     Unwritable {
         /// `query id`, `document id` or `tag`.
         what: &'static str,
