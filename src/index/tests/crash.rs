@@ -124,8 +124,8 @@ fn no_orphans(disk: &MemoryDirectory, context: &str) {
     assert!(names.iter().all(|name| named.contains(name)), "{context}: orphans in {names:?}");
 }
 
-#[test]
-fn a_power_cut_at_any_call_keeps_every_acknowledged_commit() {
+/// Cuts the power at every call, and looks at `seeds` states of the disk for each kind of cut that is random. Returns how many states.
+fn cut_everywhere(seeds: u64) -> u64 {
     let (script, calls) = Script::record();
     let mut states = 0;
     for at in 0..=calls {
@@ -135,8 +135,8 @@ fn a_power_cut_at_any_call_keeps_every_acknowledged_commit() {
         // What fails after the last commit, the removal of old files, fails nothing.
         assert_eq!(result.is_ok(), acknowledged == script.states.len(), "call {at}");
         for cut in [PowerCut::DropAll, PowerCut::KeepAll, PowerCut::Subset, PowerCut::Torn] {
-            let seeds = if matches!(cut, PowerCut::Subset | PowerCut::Torn) { 0..15 } else { 0..1 };
-            for seed in seeds {
+            let random = matches!(cut, PowerCut::Subset | PowerCut::Torn);
+            for seed in 0..if random { seeds } else { 1 } {
                 let disk = directory.after_power_cut(cut, seed);
                 script.check(&disk, acknowledged, &format!("call {at} of {calls}, {cut:?}, seed {seed}"));
                 states += 1;
@@ -144,7 +144,20 @@ fn a_power_cut_at_any_call_keeps_every_acknowledged_commit() {
         }
     }
     println!("{states} crash states at {calls} calls");
+    states
+}
+
+#[test]
+fn a_power_cut_at_any_call_keeps_every_acknowledged_commit() {
+    let states = cut_everywhere(15);
     assert!(states >= 5000, "{states}");
+}
+
+#[test]
+#[ignore = "minutes: `cargo xtask long`"]
+fn long_power_cuts_at_any_call_keep_every_acknowledged_commit() {
+    let states = cut_everywhere(320);
+    assert!(states >= 100_000, "{states}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Long {
     pub fn run(self) -> anyhow::Result<()> {
         let name = format!("long_{}", self.name.unwrap_or_default());
         let mut cargo = process::cargo();
-        cargo.args(["test", "--package", "lateen", "--test", "reliability", "--"]);
+        cargo.args(["test", "--package", "lateen", "--lib", "--test", "reliability", "--"]);
         process::run(cargo.args(["--ignored", "--nocapture", &name])).context("a long test")
     }
 }
