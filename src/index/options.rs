@@ -24,8 +24,8 @@ pub struct WriterOptions {
     /// Segments of fewer documents get no graph: scanning them is as fast. 2000.
     pub graph_min_documents: usize,
     /// In an index of residual codes, fewer new tokens than this stay in half precision until merging has brought so
-    /// many together, or a thirty-second of what is coded, if that is less, but an eighth of this: a codec needs many
-    /// to be trained on. The first segment of an index is always coded. 32,768.
+    /// many together: a codec needs many to be trained on. The first segment of an index is always
+    /// coded. 32,768.
     pub code_from_tokens: usize,
     /// When segments are merged.
     pub merge: MergePolicy,

@@ -2,9 +2,9 @@
 //!
 //! Rules, the first that applies wins. Sizes are live tokens (documents where the index stores no tokens).
 //!
-//! 1. **Recent rows become codes** once they are many ([`enough_rows`]): all raw segments together, and every coded
-//!    segment up to [`ABSORB`] times their size. What is larger is left alone, so that a token is rewritten a bounded
-//!    number of times, about `log(size) / log(ABSORB)`.
+//! 1. **Recent rows become codes** once they are many: all raw segments together, and every coded segment up to
+//!    [`ABSORB`] times their size. What is larger is left alone, so that a token is rewritten a bounded number of
+//!    times, about `log(size) / log(ABSORB)`.
 //! 2. **Recent segments that are too many** become one, still raw.
 //! 3. **Segments of a size** become one when there are [`MergePolicy::segments_per_tier`] of them. Tiers are powers
 //!    of 8.
@@ -81,10 +81,6 @@ pub(crate) struct MergePlan {
     pub(crate) keep_raw: bool,
 }
 
-/// Raw rows take some three times the bytes of their codes, so that waiting they make an index at most a tenth larger.
-const WAITING_SHARE: u64 = 32;
-/// No fewer rows than this part of what is always enough are coded: an index that is small has little to lose.
-const FEWEST: u64 = 8;
 /// Coded segments up to this many times the size of new rows are merged with them.
 const ABSORB: u64 = 64;
 /// Smaller segments are not worth a rewrite for their deleted documents, unless none is to be left; merging by number
@@ -149,16 +145,10 @@ fn total(segments: &[SegmentFacts], of: &[usize]) -> u64 {
     of.iter().map(|&at| segments[at].live_tokens()).sum()
 }
 
-/// Raw rows that are coded: `code_from`, or fewer while what is coded is little.
-fn enough_rows(segments: &[SegmentFacts], code_from: u64) -> u64 {
-    let coded: u64 = segments.iter().filter(|facts| !facts.raw).map(SegmentFacts::live_tokens).sum();
-    code_from.min((coded / WAITING_SHARE).max(code_from / FEWEST))
-}
-
 fn code_recent(segments: &[SegmentFacts], code_from: u64, policy: &MergePolicy) -> Option<MergePlan> {
     let mut sources = recent(segments);
     let rows = total(segments, &sources);
-    if rows == 0 || rows < enough_rows(segments, code_from) {
+    if rows == 0 || rows < code_from {
         return None;
     }
     let mut bytes: u64 = sources.iter().map(|&at| segments[at].bytes).sum();
@@ -177,7 +167,7 @@ fn code_recent(segments: &[SegmentFacts], code_from: u64, policy: &MergePolicy) 
 
 fn join_recent(segments: &[SegmentFacts], code_from: u64, policy: &MergePolicy) -> Option<MergePlan> {
     let sources = recent(segments);
-    (total(segments, &sources) < enough_rows(segments, code_from))
+    (total(segments, &sources) < code_from)
         .then(|| same_tier(segments, &sources, policy))
         .flatten()
         .map(|sources| MergePlan { sources, keep_raw: true })
@@ -233,11 +223,6 @@ mod tests {
     fn each_rule_where_it_applies() {
         assert_eq!(plan(&[]), None);
         assert_eq!(plan(&[coded(1_000_000), raw(100), raw(100)]), None);
-        // In a small index fewer rows are enough.
-        assert_eq!(plan(&[coded(300_000), raw(9_000)]), None);
-        assert_eq!(plan(&[coded(300_000), raw(9_000), raw(400)]), Some((vec![0, 1, 2], false)));
-        assert_eq!(plan(&[coded(60_000), raw(4_000)]), None);
-        assert_eq!(plan(&[coded(60_000), raw(4_096)]), Some((vec![0, 1], false)));
         // Recent segments that are too many; those of higher tiers stay.
         let mut many = vec![coded(1_000_000), raw(20_000)];
         many.extend([raw(100); 8]);
@@ -294,8 +279,7 @@ mod tests {
             let tokens: u64 = flushes.iter().sum();
             prop_assert!(segments.len() <= 7 * 8, "{} segments", segments.len());
             let waiting: u64 = segments.iter().filter(|facts| facts.raw).map(|facts| facts.tokens).sum();
-            let coded: u64 = segments.iter().filter(|facts| !facts.raw).map(|facts| facts.tokens).sum();
-            prop_assert!(waiting < 32_768 && waiting < (coded / 32).max(4096), "{waiting} beside {coded}");
+            prop_assert!(waiting < 32_768);
             prop_assert!(written <= 80 * tokens.max(1), "{written} for {tokens}");
         }
 

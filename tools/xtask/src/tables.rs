@@ -69,77 +69,54 @@ fn filled(text: &str, records: &Path) -> anyhow::Result<String> {
 }
 
 fn table(record: &Value) -> anyhow::Result<String> {
-    let text = |key: &str| record[key].as_str().unwrap_or("not recorded").to_owned();
-    let number = |key: &str| record[key].as_u64().unwrap_or(0);
-    Ok(match record["bench"].as_str().unwrap_or("kernel") {
-        "search" => format!(
-            "{}\n*{}, {} documents, {} tokens of {} dimensions, {} queries, k = {}; {}, {}, commit {}.*\n",
+    let whole = || Value::Array(vec![record.clone()]);
+    let (body, caption) = match record["bench"].as_str().unwrap_or("kernel") {
+        "search" => (
             rows(&record["rows"], SEARCH),
-            text("collection"),
-            number("documents"),
-            number("tokens"),
-            number("dim"),
-            number("queries"),
-            number("k"),
-            text("cpu"),
-            text("kernel"),
-            text("commit"),
+            "{collection}, {documents} documents, {tokens} tokens of {dim} dimensions, {queries} queries, k = {k}; \
+             {cpu}, {kernel}, commit {commit}.",
         ),
-        "open" => format!(
-            "{}\n*{}, commit {}.*\n",
-            rows(&Value::Array(vec![record.clone()]), OPEN),
-            text("cpu"),
-            text("commit")
-        ),
-        "encode" => format!(
-            "{}\n*{} documents of {}; {}, commit {}.*\n",
-            rows(&record["rows"], ENCODE),
-            number("texts"),
-            text("collection"),
-            text("cpu"),
-            text("commit")
-        ),
-        "lifecycle" => format!(
-            "{}\n{}\n*Latency: {} documents of {} tokens, {} changes of each kind, each with its commit; {}, {}, commit {}.*\n",
-            rows(&record["history"], HISTORY),
-            rows(&record["latency"], LATENCY),
-            number("documents"),
-            number("tokens"),
-            number("changes"),
-            text("cpu"),
-            text("kernel"),
-            text("commit"),
-        ),
-        "quality" => rows(&record["rows"], QUALITY),
-        "recall" => {
-            format!("{}\n*{}, commit {}.*\n", rows(&record["rows"], RECALL), text("kernel"), text("commit"))
+        "open" => (rows(&whole(), OPEN), "{cpu}, commit {commit}."),
+        "encode" => {
+            (rows(&record["rows"], ENCODE), "{texts} documents of {collection}; {cpu}, commit {commit}.")
         }
-        "codecs" => format!(
-            "{}\n*{}, {} documents, {} tokens of {} dimensions, {} queries; {}, commit {}.*\n",
+        "lifecycle" => (
+            rows(&record["history"], HISTORY) + "\n" + &rows(&record["latency"], LATENCY),
+            "Latency: {documents} documents of {tokens} tokens, {changes} changes of each kind, each with its commit; \
+             {cpu}, {kernel}, commit {commit}.",
+        ),
+        "quality" => return Ok(rows(&record["rows"], QUALITY)),
+        "recall" => (rows(&record["rows"], RECALL), "{kernel}, commit {commit}."),
+        "codecs" => (
             rows(&own_codecs(record), CODECS),
-            text("collection"),
-            number("documents"),
-            number("tokens"),
-            number("dim"),
-            number("queries"),
-            text("cpu"),
-            text("commit"),
+            "{collection}, {documents} documents, {tokens} tokens of {dim} dimensions, {queries} queries; {cpu}, \
+             commit {commit}.",
         ),
-        "build" => format!(
-            "{}\n*{} threads; {}, commit {}.*\n",
-            rows(&Value::Array(vec![record.clone()]), BUILD),
-            number("threads"),
-            text("cpu"),
-            text("commit")
-        ),
-        "kernel" => format!(
-            "{}\n*32 query tokens × 1,000 documents × 300 tokens (codes: 180), 128 dimensions, one thread; {}, commit {}.*\n",
+        "build" => (rows(&whole(), BUILD), "{threads} threads; {cpu}, commit {commit}."),
+        "kernel" => (
             rows(&best_kernels(record), KERNEL),
-            text("cpu"),
-            text("commit")
+            "32 query tokens × 1,000 documents × 300 tokens (codes: 180), 128 dimensions, one thread; {cpu}, commit \
+             {commit}.",
         ),
         other => anyhow::bail!("there is no table for the bench {other:?}"),
-    })
+    };
+    Ok(format!("{body}\n*{}*\n", filled_in(caption, record)))
+}
+
+/// `template` with each name in braces replaced by the record's value of that name.
+fn filled_in(template: &str, record: &Value) -> String {
+    let mut parts = template.split(['{', '}']);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    while let (Some(name), Some(text)) = (parts.next(), parts.next()) {
+        let value = match &record[name] {
+            Value::String(value) => value.clone(),
+            Value::Number(value) => value.to_string(),
+            _ => "not recorded".to_owned(),
+        };
+        out.push_str(&value);
+        out.push_str(text);
+    }
+    out
 }
 
 /// A column: its head, the key of its value, and how many decimals it has.
