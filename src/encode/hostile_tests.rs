@@ -56,7 +56,9 @@ fn static_model() -> tempfile::TempDir {
 
 #[test]
 fn a_small_table_works() {
-    let model = Model::load(static_model().path(), &options()).unwrap();
+    let directory = static_model();
+    assert!(!PairModel::recognises(directory.path()).unwrap(), "a table of vectors judges no pairs");
+    let model = Model::load(directory.path(), &options()).unwrap();
     let query = model.encode_query_tokens("krill unknown whale").unwrap();
     assert_eq!(query.token_ids, [2, 1], "the unknown token has weight 0");
     let norms: Vec<f32> =

@@ -2,6 +2,7 @@
 
 use super::super::EncodeError;
 use super::super::directory::ModelDirectory;
+use super::super::layout::{self, Layout};
 use super::super::text::PairMarks;
 use super::PairOptions;
 use super::settings::{Config, JudgeSettings, encodes};
@@ -34,9 +35,13 @@ const JUDGES: [&str; 3] = ["ForSequenceClassification", "ForCausalLM", "ForCondi
 
 /// Whether a directory holds a judge of pairs, told by its own files.
 ///
-/// Encoders built on decoders name the same architectures as judges do; their `modules.json` pools or projects.
+/// Encoders built on decoders name the same architectures as judges do; their `modules.json` pools or projects. Static
+/// tables name none.
 pub(super) fn is_pair_model(directory: &ModelDirectory) -> Result<bool, EncodeError> {
     if encodes(directory)? || directory.path("artifact.metadata").exists() {
+        return Ok(false);
+    }
+    if matches!(layout::detect(directory), Ok(Layout::LateenStatic | Layout::Model2Vec)) {
         return Ok(false);
     }
     let config: Config = directory.json("config.json", "the configuration")?;
