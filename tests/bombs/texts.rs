@@ -115,11 +115,13 @@ fn hostile_text_costs_no_more_than_its_length() {
     }
     // What is held at once does not grow with the text: it was never more than this for any of them.
     let (before, text) = (model.statistics().truncated, "the moon ".repeat(1_200_000));
-    let (held, peak) = (ALLOCATOR.allocated(), ALLOCATOR.max_allocated());
+    let held = ALLOCATOR.allocated();
     assert!(spent(|| drop(model.encode_document_tokens(&[&text]).unwrap())) < 32 << 20);
-    // A higher peak of another test says nothing of this one.
-    let now = ALLOCATOR.max_allocated();
-    assert!(now == peak || now - held < 32 << 20, "{} bytes at once", now - held);
+    assert!(
+        ALLOCATOR.max_allocated() - held < 32 << 20,
+        "{} bytes at once",
+        ALLOCATOR.max_allocated() - held
+    );
     assert_eq!(model.statistics().truncated, before + 1);
 }
 

@@ -124,7 +124,8 @@ fn no_orphans(disk: &MemoryDirectory, context: &str) {
     assert!(names.iter().all(|name| named.contains(name)), "{context}: orphans in {names:?}");
 }
 
-/// Cuts the power at every call, and looks at `seeds` states of the disk for each kind of cut that is random. Returns how many states.
+/// Cuts the power at every call, and looks at `seeds` states of the disk for each kind of cut that is random. Returns
+/// how many states that were.
 fn cut_everywhere(seeds: u64) -> u64 {
     let (script, calls) = Script::record();
     let mut states = 0;
