@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config::{DataConfig, DataFile, LossName, ModelKind, Positives, RunConfig, Task};
 use crate::data::{
     DataError, DataSet, Examples, Format, Loader, PairBatch, PairFormat, PairShape, Part, Plan, PlanOptions,
-    ReadOptions, Scale, Side, TextBatch, TextFormat, TextTokenizer, VectorBatch,
+    ReadOptions, Scale, Side, TextBatch, TextFormat, TextTokenizer, TokenBatch, VectorBatch,
 };
 
 /// A step's texts, as the run's model wants them.
@@ -17,6 +17,8 @@ pub enum Batch {
     Pairs(PairBatch),
     /// For distillation from vectors.
     Vectors(VectorBatch),
+    /// For distillation from vectors of tokens.
+    Tokens(TokenBatch),
 }
 
 #[derive(Debug)]
@@ -24,6 +26,7 @@ enum Form {
     Texts(TextFormat),
     Pairs(PairFormat),
     Vectors(Side),
+    Tokens(Side),
 }
 
 /// Training or validation data of a run.
@@ -89,7 +92,15 @@ impl Feed {
         let mut parts = Vec::with_capacity(sets.len());
         for (set, file) in sets.into_iter().zip(files) {
             let examples = examples_of(&config.data, loss, &set)?;
-            let part = Part::new(set, examples, file.weight)?;
+            let name = (set.name().to_owned(), set.format().name());
+            let mut part = Part::new(set, examples, file.weight)?;
+            if loss == LossName::TokenCosine {
+                if file.token_vectors.as_os_str().is_empty() {
+                    let wanted = "a teacher's vectors of tokens";
+                    return Err(DataError::WrongFormat { file: name.0, format: name.1, wanted });
+                }
+                part = part.with_tokens(&file.token_vectors, file.token_dim)?;
+            }
             let vectors: Vec<_> =
                 file.vectors.iter().cloned().zip(file.vector_dims.iter().copied()).collect();
             parts.push(if vectors.is_empty() {
@@ -107,7 +118,7 @@ impl Feed {
         let longest = match &form {
             Form::Texts(format) => (format.query.max_tokens, format.document.max_tokens),
             Form::Pairs(format) => (format.max_tokens, format.max_tokens),
-            Form::Vectors(side) => (side.max_tokens, side.max_tokens),
+            Form::Vectors(side) | Form::Tokens(side) => (side.max_tokens, side.max_tokens),
         };
         let words = match &config.model.words[..] {
             [yes, no] => Some((tokenizer.first(yes, "model.words")?, tokenizer.first(no, "model.words")?)),
@@ -134,6 +145,7 @@ impl Feed {
             Form::Texts(format) => Batch::Texts(self.loader.text_batch(plan, step, format)?),
             Form::Pairs(format) => Batch::Pairs(self.loader.pair_batch(plan, step, format)?),
             Form::Vectors(side) => Batch::Vectors(self.loader.vector_batch(plan, step, side)?),
+            Form::Tokens(side) => Batch::Tokens(self.loader.token_batch(plan, step, side)?),
         })
     }
 
@@ -192,6 +204,7 @@ fn loss_of(task: Task, named: LossName, sets: &[DataSet]) -> LossName {
         (Task::Reranker, Some(Format::Triplet | Format::Pair)) => LossName::Listwise,
         (Task::Reranker, _) => LossName::Bce,
         (Task::Embedding, Some(Format::Texts)) => LossName::Stella,
+        (Task::Colbert, Some(Format::Texts)) => LossName::TokenCosine,
         (Task::Embedding, Some(Format::Scored | Format::Pointwise)) => LossName::Cosent,
         (_, Some(Format::PairScore | Format::Grouped)) => LossName::Kl,
         _ => LossName::InfoNce,
@@ -209,6 +222,8 @@ fn examples_of(data: &DataConfig, loss: LossName, set: &DataSet) -> Result<Examp
     let (group, lists) = (data.group_size, matches!(set.format(), Format::Pair | Format::Triplet));
     match (loss, set.format()) {
         (LossName::Stella, Format::Texts | Format::Pair | Format::Triplet) => Ok(Examples::Text),
+        (LossName::TokenCosine, Format::Texts) => Ok(Examples::Text),
+        (LossName::TokenCosine, _) => Err(wrong("texts for a teacher's vectors of tokens")),
         (LossName::Stella, _) => Err(wrong("texts for a teacher's vectors")),
         (_, Format::Texts) => Err(wrong("documents to learn from")),
         (LossName::Bce | LossName::Mse, _) => Ok(Examples::EachDocument),
@@ -242,19 +257,23 @@ fn form(
     match task {
         Task::Embedding if loss == LossName::Stella => Ok(Form::Vectors(query)),
         Task::Embedding => Ok(Form::Texts(TextFormat { query, document })),
-        Task::Colbert => Ok(Form::Texts(TextFormat {
-            query: Side {
+        Task::Colbert => {
+            let document = Side {
+                prefix: prefix(tokenizer, &model.document_prefix, "model.document_prefix")?,
+                skip: if model.skip_punctuation { punctuation(tokenizer) } else { Vec::new() },
+                ..document
+            };
+            if loss == LossName::TokenCosine {
+                return Ok(Form::Tokens(document));
+            }
+            let query = Side {
                 prefix: prefix(tokenizer, &model.query_prefix, "model.query_prefix")?,
                 expand: model.query_expansion,
                 attend_to_expansion: model.attend_to_expansion,
                 ..query
-            },
-            document: Side {
-                prefix: prefix(tokenizer, &model.document_prefix, "model.document_prefix")?,
-                skip: if model.skip_punctuation { punctuation(tokenizer) } else { Vec::new() },
-                ..document
-            },
-        })),
+            };
+            Ok(Form::Texts(TextFormat { query, document }))
+        }
         Task::Reranker => {
             let (separator, end) = (model.separator.clone(), model.end.clone());
             let shape = match model.kind {

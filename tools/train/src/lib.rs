@@ -21,3 +21,4 @@ pub mod prefer;
 pub mod prune;
 pub mod run;
 pub mod score;
+pub mod student;

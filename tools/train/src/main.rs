@@ -58,6 +58,7 @@ enum Command {
     Prefer(commands::prefer::Prefer),
     Prune(commands::prune::Prune),
     Score(commands::score::Score),
+    Student(commands::student::Student),
 }
 
 fn main() -> ExitCode {
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         Command::Prefer(command) => command.run(&cli.global, &mut out),
         Command::Prune(command) => command.run(&cli.global, &mut out),
         Command::Score(command) => command.run(&cli.global, &mut out),
+        Command::Student(command) => command.run(&cli.global, &mut out),
     };
     exit::finish(result, &mut out)
 }

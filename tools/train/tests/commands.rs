@@ -168,6 +168,71 @@ impl Place {
     }
 }
 
+/// A static table of 12 columns for the tokens of `base`; the first row has no direction.
+fn table(place: &Place, base: &str) -> String {
+    use safetensors::tensor::{Dtype, TensorView};
+    let folder = place.folder.path().join("table");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(Path::new(base).join("tokenizer.json"), folder.join("tokenizer.json")).unwrap();
+    std::fs::write(folder.join("config.json"), r#"{"model_type":"lateen-static","version":1,"dim":12}"#)
+        .unwrap();
+    let rows: Vec<u8> =
+        (0..70 * 12).map(|at: usize| if at < 12 { 0 } else { (at * at * 31 % 251) as u8 }).collect();
+    let view = TensorView::new(Dtype::I8, vec![70, 12], &rows).unwrap();
+    safetensors::serialize_to_file([("embeddings", view)], None, &folder.join("model.safetensors")).unwrap();
+    place.path("table")
+}
+
+#[test]
+fn a_student_begins_as_a_table_and_takes_over_vectors_of_tokens() {
+    let place = Place::new();
+    let (letters, base, teacher) = (place.letters(), place.headless(), place.path("teacher"));
+    let (table, begun, out) = (table(&place, &base), place.path("begun"), place.path("out"));
+    let dim = ["--set", "model.dim=6"];
+    let head = ["colbert", "--base", &base, "--train", &letters, "--output", &teacher];
+    done(&[&head[..], &QUICK, &LENGTHS, &dim].concat());
+    let refused = command(&["student", &table, "--heads", "5", "--out", &begun]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("num_attention_heads"));
+    let shape = ["--layers", "1", "--heads", "2", "--inner", "24", "--max-tokens", "32"];
+    let told = done(&[&["student", &table, "--out", &begun][..], &shape].concat());
+    assert!(told.starts_with("70 tokens of 12 dimensions"), "{told}");
+    let teacher = format!("{teacher}/onnx");
+    let head =
+        ["distil", "colbert", "--teacher", &teacher, "--base", &begun, "--train", &letters, "--output", &out];
+    let more =
+        ["--set", "loss.name=token_cosine", "--set", "training.epochs=25", "--set", "log.every_steps=1"];
+    let rate = ["--set", "optimizer.learning_rate=1e-2"];
+    let arguments = [&head[..], &QUICK, &LENGTHS, &dim, &more, &rate].concat();
+    done(&arguments);
+    let losses: Vec<f64> =
+        rows(&Path::new(&out).join("log.jsonl")).iter().filter_map(|row| row["loss"].as_f64()).collect();
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let (first, last) = (mean(&losses[..5]), mean(&losses[losses.len() - 5..]));
+    assert!(last < 0.5 * first, "{first} to {last}");
+    // What was killed in the middle of writing goes on behind the last text that all files have.
+    let (whole, cut) = (Path::new(&out).join("teacher/tokens.bin"), place.path("cut"));
+    let tokens = std::fs::read(&whole).unwrap();
+    assert_eq!(tokens.len() % (4 + 2 * 6), 0);
+    let texts = rows(&Path::new(&out).join("teacher/texts.jsonl")).len();
+    std::fs::create_dir_all(Path::new(&cut).join("teacher")).unwrap();
+    for name in ["texts.jsonl", "tokens.bin", "tokens.ends", "teachers.json"] {
+        let from = Path::new(&out).join("teacher").join(name);
+        let bytes = std::fs::read(from).unwrap();
+        let kept = if name == "tokens.bin" { bytes.len() / 2 + 5 } else { bytes.len() };
+        std::fs::write(Path::new(&cut).join("teacher").join(name), &bytes[..kept]).unwrap();
+    }
+    let again = command(&[&arguments[..9], &[&cut], &arguments[10..]].concat());
+    let error = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(again.status.success() && error.contains(&format!("{texts} texts, ")), "{error}");
+    assert!(!error.contains(&format!(" {texts} of them")) && !error.contains(" 0 of them"), "{error}");
+    assert!(std::fs::read(Path::new(&cut).join("teacher/tokens.bin")).unwrap() == tokens);
+    // A student of other dimensions cannot take them over.
+    let wide = place.path("wide");
+    let other = [&arguments[..9], &[&wide], &arguments[10..], &["--set", "model.dim=8"]].concat();
+    let refused = command(&other);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("the teacher has 6 dimensions, the student 8"));
+}
+
 const QUICK: [&str; 8] = [
     "--set",
     "training.epochs=1",

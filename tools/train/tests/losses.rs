@@ -12,6 +12,8 @@ struct Fixture {
     groups: Groups,
     masked: Vec<(usize, usize)>,
     teacher: Vec<f32>,
+    kept: Vec<bool>,
+    tokens: Vec<f32>,
     cases: Value,
 }
 
@@ -32,6 +34,8 @@ fn fixture() -> Fixture {
         groups: Groups { ranges, labels: numbers(&all["labels"]) },
         masked: two(&all["masked"]),
         teacher: numbers(&all["teacher"]),
+        kept: numbers(&all["kept"]).into_iter().map(|kept| kept == 1.0).collect(),
+        tokens: numbers(&all["tokens"]),
         cases: all["cases"].clone(),
     }
 }
@@ -96,6 +100,10 @@ fn distillation_is_pytorchs() {
     f.check("margin_mse", |s| loss::margin_mse(&Grouped::from_table(s, &f.groups), 5.0));
     let stella = Stella { dims: vec![3, 6], ..Stella::default() };
     f.check("stella", |z| loss::stella(&z, &f.teacher, &stella).unwrap().0);
+    f.check::<3>("token_cosine", |s| {
+        let student = TokenVectors { vectors: normalize(s), kept: f.kept.clone() };
+        loss::token_cosine(&student, &f.tokens).unwrap()
+    });
 }
 
 #[test]
@@ -164,6 +172,9 @@ fn a_teacher_without_direction_is_named() {
     let nan = loss::stella(&student, &[f32::NAN, 0.0, 1.0, 0.0], &options);
     assert_eq!(nan.unwrap_err(), TeacherError::Row { row: 0 });
     let wide = loss::stella(&student, &[1.0; 6], &options);
+    assert_eq!(wide.unwrap_err(), TeacherError::Dimension { teacher: 3, student: 2 });
+    let tokens = TokenVectors { vectors: Tensor::<3>::ones([1, 2, 2], &Device::flex()), kept: vec![true; 2] };
+    let wide = loss::token_cosine(&tokens, &[1.0; 6]);
     assert_eq!(wide.unwrap_err(), TeacherError::Dimension { teacher: 3, student: 2 });
     // Two rows have one pair and no pair of pairs: the term is 0, not 0 / 0.
     let (sum, parts) = loss::stella(&student, &[1.0, 0.0, 0.0, 1.0], &options).unwrap();

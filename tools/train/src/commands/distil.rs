@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use lateen::encode::Model;
+use lateen::encode::{Model, ModelOptions};
 use lateen_train::config::{DataFile, LossName, RunConfig, Task};
-use lateen_train::distil::{Teacher, teach};
+use lateen_train::data::{DataError, DataSet};
+use lateen_train::distil::{Teacher, teach, teach_tokens};
 use lateen_train::feed::open_set;
 use lateen_train::score::{ScoreCache, score, write_scored};
 
@@ -28,7 +29,9 @@ Examples:
   lateen-train distil reranker --teacher big-reranker --base MiniLM --train triplets.jsonl --output out
   lateen-train distil embedding --teacher bge --teacher gte --base MiniLM --train pairs.jsonl --output out
   lateen-train distil colbert --teacher big-reranker --base MiniLM --train mined.jsonl --output out \\
-      --set loss.code_bits=2";
+      --set loss.code_bits=2
+  lateen-train distil colbert --teacher large-colbert --base small --train texts.jsonl --output out \\
+      --set loss.name=token_cosine";
 
 /// Train a small model to answer as larger ones do
 #[derive(Debug, Args)]
@@ -46,7 +49,7 @@ enum Command {
     /// Encoders' vectors, side by side where there are several, into a small encoder: the losses of Stella
     #[command(after_help = HELP)]
     Embedding(Lesson),
-    /// A judge's scores into a small late-interaction model: kl or margin_mse
+    /// A judge's scores into a small late-interaction model, kl or margin_mse; or another such model's vectors of tokens, token_cosine
     #[command(after_help = HELP)]
     Colbert(Lesson),
 }
@@ -94,6 +97,9 @@ impl Lesson {
                     "one process asks the teacher: run the others without --teacher, on what it wrote",
                 );
             }
+            ([teacher], Task::Colbert) if config.loss.name == LossName::TokenCosine => {
+                self.tokens(teacher, &folder, &mut config, global)?;
+            }
             (teachers, Task::Embedding) => self.vectors(teachers, &folder, &mut config, global)?,
             ([teacher], _) => self.scores(teacher, &folder, &mut config, global)?,
             _ => return usage("several teachers are for embeddings; scores come from one"),
@@ -137,6 +143,38 @@ impl Lesson {
         Ok(())
     }
 
+    /// Writes the vectors of every token of the training files' texts, and names them instead.
+    fn tokens(
+        &self,
+        directory: &Path,
+        folder: &Path,
+        config: &mut RunConfig,
+        global: &Global,
+    ) -> anyhow::Result<()> {
+        let sets = opened(config)?;
+        // Both must cut long texts at the same token.
+        let options = ModelOptions {
+            max_document_tokens: Some(config.model.document_max_tokens),
+            ..self.teaching.model()
+        };
+        let loading = || format!("loading the teacher {}", directory.display());
+        let model = Model::load(directory, &options).with_context(loading)?;
+        let length = config.model.document_max_tokens as u128;
+        let teacher = Teacher { model, identity: self.teaching.identity(directory)? ^ length };
+        let bar = bar(sets.iter().map(|set| set.len() as u64).sum(), global.quiet);
+        let made = teach_tokens(&sets, &teacher, folder, self.teacher_batch, |texts| {
+            bar.set_length(bar.length().unwrap_or(0).max(texts));
+            bar.set_position(texts);
+        });
+        bar.finish_and_clear();
+        let made = made?;
+        tell((made.rows, made.made, made.left_out), global);
+        let (token_vectors, token_dim) = (made.tokens, made.dim);
+        config.data.train =
+            vec![DataFile { path: made.texts, token_vectors, token_dim, ..DataFile::default() }];
+        Ok(())
+    }
+
     /// Writes the vectors of every text of the training files, and names them instead.
     fn vectors(
         &self,
@@ -145,8 +183,7 @@ impl Lesson {
         config: &mut RunConfig,
         global: &Global,
     ) -> anyhow::Result<()> {
-        let sets = config.data.train.iter().map(|file| open_set(&config.data, file));
-        let sets = sets.collect::<Result<Vec<_>, _>>()?;
+        let sets = opened(config)?;
         let mut teachers = Vec::new();
         for directory in directories {
             let loading = || format!("loading the teacher {}", directory.display());
@@ -160,15 +197,26 @@ impl Lesson {
         });
         bar.finish_and_clear();
         let made = made?;
-        if !global.quiet {
-            eprintln!("{} texts, {} of them encoded now", count(made.rows), count(made.made));
-            if made.left_out > 0 {
-                eprintln!("note: {} texts were left out: a teacher gave them no direction", made.left_out);
-            }
-        }
+        tell((made.rows, made.made, made.left_out), global);
         let (vectors, vector_dims) = (made.vectors, made.dims);
         config.data.train = vec![DataFile { path: made.texts, vectors, vector_dims, ..DataFile::default() }];
         Ok(())
+    }
+}
+
+/// The training files.
+fn opened(config: &RunConfig) -> Result<Vec<DataSet>, DataError> {
+    config.data.train.iter().map(|file| open_set(&config.data, file)).collect()
+}
+
+/// Says how many texts there are, how many were encoded now, and how many could not be.
+fn tell((rows, made, left_out): (u64, u64, u64), global: &Global) {
+    if global.quiet {
+        return;
+    }
+    eprintln!("{} texts, {} of them encoded now", count(rows), count(made));
+    if left_out > 0 {
+        eprintln!("note: {left_out} texts were left out: a teacher gave them no direction");
     }
 }
 

@@ -11,5 +11,6 @@ pub mod mine;
 pub mod prefer;
 pub mod prune;
 pub mod score;
+pub mod student;
 mod teacher;
 pub mod train;

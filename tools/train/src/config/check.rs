@@ -115,6 +115,16 @@ fn data(config: &RunConfig, task: Task) -> Result<(), ConfigError> {
     if config.loss.name == LossName::Stella && !vectors && !config.data.train.is_empty() {
         return conflict("loss.name", "stella needs a teacher's vectors (data.train.vectors)".to_owned());
     }
+    let tokens = config.data.train.iter().filter(|file| !file.token_vectors.as_os_str().is_empty()).count();
+    if tokens > 0 && !matches!(config.loss.name, LossName::Auto | LossName::TokenCosine) {
+        let reason = "only token_cosine learns a teacher's vectors of tokens (data.train.token_vectors)";
+        return conflict("loss.name", reason.to_owned());
+    }
+    if let Some(file) = config.data.train.iter().find(|file| tokens > 0 && file.token_dim != config.model.dim)
+    {
+        let reason = format!("{} must be the teacher's {}", config.model.dim, file.token_dim);
+        return conflict("model.dim", reason);
+    }
     Ok(())
 }
 
@@ -135,6 +145,9 @@ fn check_file(key: &'static str, file: &DataFile) -> Result<(), ConfigError> {
                 format!("labels = {:?} must be a smaller and a larger number", file.labels),
             );
         }
+    }
+    if file.token_vectors.as_os_str().is_empty() != (file.token_dim == 0) {
+        return conflict(key, "token_vectors and token_dim belong together".to_owned());
     }
     if file.vectors.len() != file.vector_dims.len() {
         let reason = format!("{} vectors, but {} vector_dims", file.vectors.len(), file.vector_dims.len());

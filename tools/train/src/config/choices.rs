@@ -105,6 +105,8 @@ pub enum LossName {
     MarginMse,
     /// A teacher's vectors.
     Stella,
+    /// A teacher's vectors of tokens.
+    TokenCosine,
     /// Cross-entropy of a pair's label.
     Bce,
     /// Squared error of a pair's label.
@@ -125,6 +127,7 @@ impl LossName {
             Self::Auto | Self::Kl | Self::MarginMse => &Task::ALL,
             Self::InfoNce | Self::Triplet => &[Task::Embedding, Task::Colbert],
             Self::Cosent | Self::Stella => &[Task::Embedding],
+            Self::TokenCosine => &[Task::Colbert],
             Self::Bce | Self::Mse | Self::RankNet | Self::Listwise | Self::Lambda => &[Task::Reranker],
         }
     }

@@ -134,6 +134,10 @@ pub struct DataFile {
     pub vectors: Vec<PathBuf>,
     /// Columns of each of them.
     pub vector_dims: Vec<usize>,
+    /// A teacher's vectors of tokens (`tokens.bin`, with `tokens.ends` beside it).
+    pub token_vectors: PathBuf,
+    /// Columns of these.
+    pub token_dim: usize,
 }
 
 impl Default for DataFile {
@@ -146,6 +150,8 @@ impl Default for DataFile {
             fields: Fields::default(),
             vectors: Vec::new(),
             vector_dims: Vec::new(),
+            token_vectors: PathBuf::new(),
+            token_dim: 0,
         }
     }
 }

@@ -61,6 +61,17 @@ pub struct PairBatch {
     pub groups: Groups,
 }
 
+/// A step of distillation from vectors of tokens.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TokenBatch {
+    /// One row a text.
+    pub texts: Tokens,
+    /// `[rows, width, dim]`, row-major: the teacher's unit vectors of the tokens that count, zeros for others.
+    pub teacher: Vec<f32>,
+    /// Columns of `teacher`.
+    pub dim: usize,
+}
+
 /// A step of distillation from vectors: the teacher's vector of each text.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct VectorBatch {

@@ -84,6 +84,14 @@ pub enum DataError {
         /// From 0.
         row: u64,
     },
+    /// Teacher and student must cut a text into the same tokens: same vocabulary, lengths, prefix and skipped punctuation.
+    #[error("{file}: the tokens of text {row} are not those of the model to train")]
+    OtherTokens {
+        /// The teacher's rows.
+        file: String,
+        /// From 0.
+        row: u64,
+    },
     /// The tokenizer's file is damaged, or of another kind.
     #[error("{}: not a tokenizer: {message}", .path.display())]
     Tokenizer {

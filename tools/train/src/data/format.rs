@@ -141,7 +141,11 @@ impl Layout {
                     (Shape::Lists, format!("rows hold {query:?} and {positive:?}{scores}"))
                 }
             }
-        } else if object.len() == 1 || fields.query.is_some() || query == "query" {
+        } else if object.len() == 1
+            || fields.query.is_some()
+            || query == "query"
+            || (query == "text" && object.contains_key("_id"))
+        {
             (Shape::Texts, format!("rows hold {query:?} and no document"))
         } else {
             return Err(unknown(names(object)));

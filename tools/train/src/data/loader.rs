@@ -1,15 +1,16 @@
 //! From sets to batches: what happens at a step is a function of options, data and step.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::batch::{BatchTexts, Groups, PairBatch, TextBatch, VectorBatch};
+use super::batch::{BatchTexts, Groups, PairBatch, TextBatch, TokenBatch, VectorBatch};
 use super::dice::{Dice, Purpose};
 use super::error::DataError;
 use super::example::{Chosen, Examples, Numbering, choose, shuffle_text};
 use super::plan::{Plan, PlanOptions, Pool};
 use super::record::{Record, Role};
 use super::set::{DataSet, hash};
+use super::token_rows::TokenRows;
 use super::tokenizer::{PairFormat, Side, TextTokenizer};
 use super::vectors::Vectors;
 
@@ -21,6 +22,7 @@ pub struct Part {
     weight: f64,
     numbering: Numbering,
     vectors: Option<Vectors>,
+    tokens: Option<TokenRows>,
     /// The longest texts of queries and documents: beyond, texts are cut and so are all alike.
     longest: (u16, u16),
 }
@@ -35,7 +37,8 @@ impl Part {
             file: set.name().to_owned(),
             limit: u64::from(u32::MAX),
         })?;
-        Ok(Self { set, examples, weight, numbering, vectors: None, longest: (u16::MAX, u16::MAX) })
+        let longest = (u16::MAX, u16::MAX);
+        Ok(Self { set, examples, weight, numbering, vectors: None, tokens: None, longest })
     }
 
     /// Puts a teacher's vectors beside the texts: raw little-endian `f32` of `dim` columns, a row for each row of the
@@ -58,6 +61,15 @@ impl Part {
             self.numbering = self.numbering.without(&bad);
         }
         self.vectors = Some(vectors);
+        Ok(self)
+    }
+
+    /// Puts a teacher's vectors of tokens beside the texts: the rows at `path`, of `dim` columns, and their ends beside.
+    ///
+    /// # Errors
+    /// [`DataError::Vectors`], [`DataError::File`].
+    pub fn with_tokens(mut self, path: &Path, dim: usize) -> Result<Self, DataError> {
+        self.tokens = Some(TokenRows::open(path, dim, self.set.report().rows)?);
         Ok(self)
     }
 
@@ -238,6 +250,42 @@ impl Loader {
             vectors.read(u64::from(drawn.row), &mut batch.teacher)?;
         }
         Ok(batch)
+    }
+
+    /// A batch of texts with a teacher's vectors of their tokens.
+    ///
+    /// # Errors
+    /// [`DataError::NoStep`], [`DataError::Changed`], [`DataError::WrongFormat`] for a set without such vectors,
+    /// [`DataError::OtherTokens`], [`DataError::BadVector`], and those of [`TextTokenizer::texts`].
+    pub fn token_batch(&self, plan: &Plan, step: usize, side: &Side) -> Result<TokenBatch, DataError> {
+        let drawn = self.draw(plan, step)?;
+        let texts: Vec<_> = drawn.iter().map(|d| (None, d.record.query.as_str())).collect();
+        let texts = self.tokenizer.texts(&texts, side)?;
+        let (mut teacher, mut dim) = (Vec::new(), 0);
+        for (at, drawn) in drawn.iter().enumerate() {
+            let set = &self.parts[drawn.set];
+            let tokens = set.tokens.as_ref().ok_or_else(|| DataError::WrongFormat {
+                file: set.set.name().to_owned(),
+                format: set.set.format().name(),
+                wanted: "a teacher's vectors of tokens",
+            })?;
+            dim = tokens.dim();
+            teacher.resize(texts.rows * texts.width * dim, 0.0);
+            let cells = at * texts.width..(at + 1) * texts.width;
+            let mut places = cells.filter(|cell| texts.counted[*cell] != 0);
+            let mut same = true;
+            tokens.read(u64::from(drawn.row), |id, vector| match places.next() {
+                Some(cell) if texts.ids[cell] == id => {
+                    teacher[cell * dim..(cell + 1) * dim].copy_from_slice(vector);
+                }
+                _ => same = false,
+            })?;
+            if !same || places.next().is_some() {
+                let (file, row) = (tokens.name().to_owned(), u64::from(drawn.row));
+                return Err(DataError::OtherTokens { file, row });
+            }
+        }
+        Ok(TokenBatch { texts, teacher, dim })
     }
 
     fn draw(&self, plan: &Plan, step: usize) -> Result<Vec<Drawn>, DataError> {

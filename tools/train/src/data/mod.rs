@@ -27,13 +27,14 @@ mod set;
 mod split;
 mod survey;
 mod table;
+mod token_rows;
 mod tokenizer;
 mod vectors;
 
 #[cfg(test)]
 mod tests;
 
-pub use batch::{BatchTexts, Groups, PairBatch, TextBatch, Tokens, VectorBatch};
+pub use batch::{BatchTexts, Groups, PairBatch, TextBatch, TokenBatch, Tokens, VectorBatch};
 pub use dice::{Dice, Purpose};
 pub use error::{DataError, RowProblem};
 pub use example::{Chosen, Examples, choose, shuffle_text};
@@ -45,4 +46,5 @@ pub use record::{Document, Record, Role};
 pub use set::{DataSet, ReadOptions, Report};
 pub use split::{Division, SplitOptions, Together, divide};
 pub use survey::{Histogram, Leakage, Lengths, Survey, SurveyOptions, Trouble};
+pub use token_rows::token_row_bytes;
 pub use tokenizer::{PaddingSide, PairFormat, PairShape, Side, TextTokenizer};

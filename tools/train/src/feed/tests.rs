@@ -63,7 +63,9 @@ fn losses_that_the_data_cannot_feed_are_refused() {
         (Task::Embedding, TRIPLET, "loss.name=cosent", "scored pairs"),
         (Task::Embedding, GROUPED, "loss.name=info_nce", "positives and negatives"),
         (Task::Reranker, "{\"query\":\"a\",\"pos\":\"b\"}\n", "loss.name=rank_net", "negatives"),
-        (Task::Colbert, "{\"query\":\"a\"}\n", "seed=1", "documents to learn from"),
+        (Task::Colbert, "{\"query\":\"a\"}\n", "seed=1", "a teacher's vectors of tokens"),
+        (Task::Colbert, "{\"query\":\"a\"}\n", "loss.name=info_nce", "documents to learn from"),
+        (Task::Colbert, TRIPLET, "loss.name=token_cosine", "texts for a teacher's vectors of tokens"),
     ] {
         let error = Run::new(rows).feed(task, &[given]).unwrap_err().to_string();
         assert!(error.ends_with(&format!("cannot give {wanted}")), "{error}");
@@ -84,4 +86,50 @@ fn rerankers_see_pairs_and_colbert_sees_marks() {
     assert_eq!(batch.queries.ids, [6, 2, 7, 7]);
     let missing = Run::new(TRIPLET).feed(Task::Colbert, &["model.query_prefix=[X]"]).unwrap_err().to_string();
     assert_eq!(missing, "the vocabulary has no token \"[X]\", which model.query_prefix needs");
+}
+
+#[test]
+fn vectors_of_tokens_stand_where_the_tokens_are() {
+    let run = Run::new("{\"query\":\"a . b\"}\n{\"query\":\"c\"}\n");
+    let write = |ids: [u32; 3]| {
+        let one = half::f16::from_f32(1.0).to_le_bytes();
+        let tokens: Vec<u8> =
+            ids.iter().flat_map(|id| [&id.to_le_bytes()[..], &one, &[0, 0]].concat()).collect();
+        std::fs::write(run.folder.path().join("tokens.bin"), tokens).unwrap();
+        let ends: Vec<u8> = [2_u64, 3].iter().flat_map(|end| end.to_le_bytes()).collect();
+        std::fs::write(run.folder.path().join("tokens.ends"), ends).unwrap();
+    };
+    let folder = run.folder.path().display().to_string();
+    let file = format!(
+        "data.train=[{{path='{folder}/data.jsonl', token_vectors='{folder}/tokens.bin', token_dim=2}}]"
+    );
+    let skip =
+        ["model.dim=2", "model.skip_punctuation=true", "data.shuffle=false", "training.batch_size=2", &file];
+    write([2, 3, 4]);
+    let feed = run.feed(Task::Colbert, &skip).unwrap();
+    assert_eq!(feed.loss(), LossName::TokenCosine);
+    let Batch::Tokens(batch) = feed.batch(&feed.plan(0).unwrap(), 0).unwrap() else { panic!() };
+    let (long, short) = if batch.texts.ids[0] == 2 { (0, 1) } else { (1, 0) };
+    assert_eq!(batch.texts.ids[long * 3..][..3], [2, 5, 3]);
+    // Punctuation is read and does not count: the teacher has no vector of it.
+    assert_eq!(batch.teacher[long * 6..][..6], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+    assert_eq!(batch.teacher[short * 6..][..6], [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    for other in [[2, 4, 4], [2, 3, 3]] {
+        write(other);
+        let feed = run.feed(Task::Colbert, &skip).unwrap();
+        let error = feed.batch(&feed.plan(0).unwrap(), 0).unwrap_err();
+        assert!(matches!(error, DataError::OtherTokens { .. }), "{error}");
+    }
+    // With punctuation counted, a vector is missing.
+    write([2, 3, 4]);
+    let feed = run.feed(Task::Colbert, &["model.dim=2", "training.batch_size=2", &file]).unwrap();
+    assert!(matches!(feed.batch(&feed.plan(0).unwrap(), 0), Err(DataError::OtherTokens { .. })));
+    let mut refused = Settings::of(Task::Colbert);
+    for given in [file.as_str(), "model.dim=3"] {
+        refused.set(given).unwrap();
+    }
+    assert!(refused.finish().unwrap_err().to_string().contains("model.dim"));
+    refused.set("model.dim=2").unwrap();
+    refused.set("loss.name=info_nce").unwrap();
+    assert!(refused.finish().unwrap_err().to_string().contains("loss.name"));
 }

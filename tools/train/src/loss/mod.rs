@@ -16,6 +16,7 @@ mod pointwise;
 mod rank_net;
 mod scores;
 mod stella;
+mod token_cosine;
 mod triplet;
 
 pub use cosent::cosent;
@@ -31,4 +32,5 @@ pub use pointwise::{bce, mse};
 pub use rank_net::rank_net;
 pub use scores::{Grouped, cosines};
 pub use stella::{Stella, TeacherError, stella};
+pub use token_cosine::token_cosine;
 pub use triplet::triplet_softmax;

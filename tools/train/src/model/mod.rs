@@ -45,6 +45,7 @@ pub use modules::Modules;
 pub use params::{Declared, Gradients, Parameter, Params, Start, accumulate, floats};
 pub use pass::Pass;
 pub use pooling::{Pooling, normalize};
+pub(crate) use weights::draw;
 pub use weights::{Stored, sync_directory, write, write_whole};
 
 use crate::data::Tokens;

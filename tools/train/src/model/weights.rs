@@ -167,7 +167,7 @@ fn old_name(name: &str) -> Option<String> {
 }
 
 /// The numbers that weight `name` starts from. Each weight has its own stream, so that one more changes no other.
-pub(super) fn draw(start: Start, name: &str, length: usize, seed: u64) -> Vec<f32> {
+pub(crate) fn draw(start: Start, name: &str, length: usize, seed: u64) -> Vec<f32> {
     match start {
         Start::Zero => vec![0.0; length],
         Start::One => vec![1.0; length],

@@ -54,6 +54,7 @@ pub fn objective(config: &RunConfig, task: config::Task, loss: LossName) -> Resu
             matryoshka: config.model.mrl_dims.clone(),
             guide,
         }),
+        config::Task::Colbert if loss == LossName::TokenCosine => Ok(Objective::TokenCosine),
         config::Task::Colbert => Ok(Objective::ColBert {
             loss: text_loss(config, loss)?,
             max_sim: MaxSim { mean: true, zero_masked: given.zero_mask },

@@ -105,6 +105,8 @@ pub enum Objective {
     Reranker(PairLoss),
     /// Of an embedding model that takes over a teacher's vectors.
     Stella(Stella),
+    /// Of a ColBERT model that takes over a teacher's vectors of tokens.
+    TokenCosine,
 }
 
 /// A loss and what can be told beside it.
@@ -202,6 +204,11 @@ pub(super) fn judge_student(
 ) -> Result<Judged, RunError> {
     let (loss, _) = loss::stella(student, teacher, options)?;
     Ok(Judged { loss, accuracy: None })
+}
+
+/// The loss of a student's vectors of tokens.
+pub(super) fn judge_student_tokens(student: &TokenVectors, teacher: &[f32]) -> Result<Judged, RunError> {
+    Ok(Judged { loss: loss::token_cosine(student, teacher)?, accuracy: None })
 }
 
 /// The score of each document with its own query, in the order of documents.

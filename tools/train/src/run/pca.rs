@@ -30,8 +30,12 @@ pub(super) fn start_from_components(
     let batches = super::source::batches(source, 0)?;
     for number in 0..batches {
         let failed = |source| RunError::Data { epoch: 0, batch: number, source };
-        let Batch::Texts(batch) = source.batch(0, number).map_err(failed)? else { break };
-        let tokens = &batch.documents;
+        let batch = source.batch(0, number).map_err(failed)?;
+        let tokens = match &batch {
+            Batch::Texts(batch) => &batch.documents,
+            Batch::Tokens(batch) => &batch.texts,
+            Batch::Pairs(_) | Batch::Vectors(_) => break,
+        };
         let states = floats(model.backbone.states(&Pass::inference(&model.params), tokens)?);
         let kept = states.chunks(hidden).zip(&tokens.mask).filter(|(_, mask)| **mask != 0);
         let rows: Vec<f32> = kept.flat_map(|(row, _)| row.iter().copied()).collect();

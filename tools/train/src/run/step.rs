@@ -15,7 +15,9 @@ use burn_tensor::{Tensor, TensorData};
 
 use super::codes::through;
 use super::error::RunError;
-use super::objective::{Judged, Objective, judge_pairs, judge_student, judge_tokens, judge_vectors};
+use super::objective::{
+    Judged, Objective, judge_pairs, judge_student, judge_student_tokens, judge_tokens, judge_vectors,
+};
 use super::peers::Peers;
 use crate::data::Tokens;
 use crate::feed::Batch;
@@ -29,6 +31,7 @@ impl Batch {
             Self::Texts(batch) => batch.queries.ids.len() + batch.documents.ids.len(),
             Self::Pairs(batch) => batch.pairs.ids.len(),
             Self::Vectors(batch) => batch.texts.ids.len(),
+            Self::Tokens(batch) => batch.texts.ids.len(),
         }
     }
 
@@ -39,6 +42,7 @@ impl Batch {
             Self::Texts(batch) => batch.groups.ranges.len(),
             Self::Pairs(batch) => batch.groups.ranges.len(),
             Self::Vectors(batch) => batch.texts.rows,
+            Self::Tokens(batch) => batch.texts.rows,
         }
     }
 }
@@ -115,6 +119,12 @@ pub fn differentiate_with(
         (Objective::Stella(options), Batch::Vectors(batch), Head::Embedding { .. }) => {
             run(model, [&batch.texts], (flow, peers), vector_head, |[student]| {
                 judge_student(options, &student, &batch.teacher)
+            })
+        }
+        (Objective::TokenCosine, Batch::Tokens(batch), Head::ColBert(colbert)) => {
+            run(model, [&batch.texts], (flow, peers), token_head, |[vectors]| {
+                let student = TokenVectors { vectors, kept: colbert.kept(&batch.texts) };
+                judge_student_tokens(&student, &batch.teacher)
             })
         }
         _ => Err(RunError::Mismatch),
