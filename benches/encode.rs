@@ -1,14 +1,14 @@
 //! Speed of encoders on real texts.
 //!
 //! ```text
-//! cargo bench --bench encode -- --collection DIR [--model DIR] [--texts N] [--json FILE] [--commit REV]
+//! cargo bench --bench encode -- --collection DIR [--model DIR,DIR…] [--texts N] [--json FILE] [--commit REV]
 //! ```
 //!
-//! Encodes the same documents with each runtime that can be had, in turns, on one thread and on all, and
-//! prints documents and tokens per second of the fastest turn. Without `--model` the bundled model is
-//! measured, which needs no runtime.
+//! Encodes the same documents with each model in each runtime that can be had, in turns, on one thread and on all, and
+//! prints documents and tokens per second of the fastest turn. `bundled` is the model inside the library, which needs no
+//! runtime; without `--model` it alone is measured.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -20,6 +20,8 @@ use serde_json::json;
 mod machine;
 
 const ROUNDS: usize = 3;
+/// The name of the model inside the library.
+const BUNDLED: &str = "bundled";
 
 fn main() -> anyhow::Result<()> {
     let mut named = std::collections::HashMap::new();
@@ -29,7 +31,7 @@ fn main() -> anyhow::Result<()> {
     }
     let Some(collection) = named.get("--collection") else {
         println!(
-            "usage: cargo bench --bench encode -- --collection DIR [--model DIR] [--texts N] [--json FILE]"
+            "usage: cargo bench --bench encode -- --collection DIR [--model DIR,DIR…] [--texts N] [--json FILE]"
         );
         return Ok(());
     };
@@ -38,7 +40,10 @@ fn main() -> anyhow::Result<()> {
         .take(texts)
         .map(|document| Ok(Document::full_text(&document?).into_owned()))
         .collect::<anyhow::Result<Vec<String>>>()?;
-    let mut systems = systems(named.get("--model").map(PathBuf::from).as_deref())?;
+    let mut systems = Vec::new();
+    for model in named.get("--model").map_or(BUNDLED, String::as_str).split(',') {
+        systems.extend(of_model(model)?);
+    }
     for _ in 0..ROUNDS {
         for system in &mut systems {
             system.round(&texts)?;
@@ -67,16 +72,16 @@ struct System {
     tokens: usize,
 }
 
-fn systems(directory: Option<&Path>) -> anyhow::Result<Vec<System>> {
+fn of_model(name: &str) -> anyhow::Result<Vec<System>> {
     let system = |model, threads| System { model, threads, seconds: f64::INFINITY, tokens: 0 };
-    let Some(directory) = directory else {
+    if name == BUNDLED {
         return Ok(vec![system(Model::bundled()?, 0)]);
-    };
+    }
     let mut systems = Vec::new();
     for runtime in [RuntimeChoice::OnnxRuntime, RuntimeChoice::Rten] {
         for threads in [1, 0] {
             let options = ModelOptions { runtime, threads, ..ModelOptions::default() };
-            match Model::load(directory, &options) {
+            match Model::load(name.as_ref(), &options) {
                 Ok(model) => systems.push(system(model, threads)),
                 Err(error) => eprintln!("left out: {error}"),
             }

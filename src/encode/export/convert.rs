@@ -134,7 +134,7 @@ impl Job<'_> {
                 }
             }
         }
-        let (net, dim) = self.build(Some(Int8::new(measure::outstanding(&peaks))))?;
+        let (net, dim) = self.build(Some(Int8::new(measure::outstanding(&peaks), int8.tables_only)))?;
         let written = self.write(net, "model.onnx")?;
         let coded = self.run(&self.target.join("onnx/model.onnx"), int8)?;
         let first = |all: Vec<Vec<Vec<f32>>>| -> Vec<Vec<f32>> {

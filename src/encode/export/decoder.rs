@@ -273,7 +273,7 @@ impl Family for Decoder {
         };
         let table = net.checkpoint.expect(name, &[vocabulary, size])?;
         let last = net.last_token(hidden, None);
-        let logits = match &mut net.int8 {
+        let logits = match net.int8.as_mut().filter(|int8| !int8.tables_only) {
             Some(int8) => int8.linear(&mut net.graph, &last, (&table, None), [size, vocabulary]),
             None => {
                 let table = net.graph.stored(&table, &[vocabulary, size]);

@@ -32,6 +32,8 @@ pub(super) struct Int8 {
     kept: Vec<Columns>,
     /// Rows that are coded already, by the value they come from.
     coded: HashMap<String, Coded>,
+    /// Whether linear layers stay in f32.
+    pub(super) tables_only: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -44,8 +46,8 @@ struct Coded {
 }
 
 impl Int8 {
-    pub(super) fn new(kept: Vec<Columns>) -> Self {
-        Self { kept, coded: HashMap::new() }
+    pub(super) fn new(kept: Vec<Columns>, tables_only: bool) -> Self {
+        Self { kept, coded: HashMap::new(), tables_only }
     }
 
     /// `x · Wᵀ + b` with the stored weights called `weight`, `[outputs, inputs]`, and the value `bias`.

@@ -125,6 +125,9 @@ pub struct Int8Options {
     pub texts: Vec<String>,
     /// What runs them.
     pub engine: ModelOptions,
+    /// Code the tables of tokens and positions alone, which hold most of a small model's bytes; its layers stay in f32, since
+    /// they are too narrow for 8 bits to save time.
+    pub tables_only: bool,
 }
 
 /// What [`convert`] has written.

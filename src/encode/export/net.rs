@@ -60,7 +60,7 @@ impl<'a> Net<'a> {
         };
         let bias = bias.map(|bias| self.graph.stored(&bias, &[outputs]));
         self.watch(input, inputs);
-        if let Some(int8) = &mut self.int8 {
+        if let Some(int8) = self.int8.as_mut().filter(|int8| !int8.tables_only) {
             let parts = (weight.as_str(), bias.as_deref());
             return Ok(int8.linear(&mut self.graph, input, parts, [inputs, outputs]));
         }

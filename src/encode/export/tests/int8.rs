@@ -8,7 +8,7 @@ fn engine() -> ModelOptions {
 }
 
 fn options(head: Head) -> ConvertOptions {
-    let int8 = Int8Options { texts: Vec::new(), engine: engine() };
+    let int8 = Int8Options { engine: engine(), ..Int8Options::default() };
     ConvertOptions { int8: Some(int8), ..ConvertOptions::new(head) }
 }
 
@@ -30,6 +30,23 @@ fn families_in_8_bits_are_near_themselves() {
         let left: Vec<_> = fs::read_dir(target.path().join("onnx")).unwrap().collect();
         assert_eq!(left.len(), 1, "nothing of the measuring stays");
     }
+}
+
+#[test]
+fn tables_alone_are_coded_on_request() {
+    let source = fixtures().join("families").join("roberta");
+    let with = |tables_only| {
+        let target = tempfile::tempdir().unwrap();
+        let mut options = options(Head::Dense);
+        options.int8.as_mut().unwrap().tables_only = tables_only;
+        let made = convert(&source, target.path(), &options).unwrap();
+        let graph = String::from_utf8_lossy(&fs::read(&made.onnx).unwrap()).into_owned();
+        (made.parity.unwrap(), graph.contains("MatMulInteger"), graph.contains("_codes"))
+    };
+    let (all, tables) = (with(false), with(true));
+    assert_eq!((all.1, all.2), (true, true));
+    assert_eq!((tables.1, tables.2), (false, true));
+    assert!(tables.0.mean_cosine > 0.999 && tables.0.mean_cosine >= all.0.mean_cosine, "{tables:?}");
 }
 
 #[test]

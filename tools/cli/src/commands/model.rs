@@ -33,6 +33,15 @@ enum Command {
     Pull(super::model_pull::Pull),
 }
 
+/// What is coded in 8 bits.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum Int8Name {
+    /// Everything
+    All,
+    /// The tables of tokens and positions: best for models whose layers are narrow
+    Tables,
+}
+
 /// Write a checkpoint (config.json, model.safetensors, tokenizer.json) as an ONNX model directory
 ///
 /// Families: BERT, RoBERTa, XLM-R, CamemBERT, DistilBERT, ModernBERT, Qwen2, Qwen3, Mistral and Llama. Weights may be in
@@ -61,8 +70,8 @@ pub struct Convert {
     fit_documents: usize,
     /// Code weights and activations in 8 bits: a quarter of the size, faster, a little off. How far is printed and
     /// written to parity.json
-    #[arg(long)]
-    int8: bool,
+    #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    int8: Option<Int8Name>,
     /// Texts to compare the 8-bit model on, one a line [default: two dozen that are built in]
     #[arg(long, value_name = "FILE", requires = "int8")]
     texts: Option<PathBuf>,
@@ -144,8 +153,9 @@ impl Convert {
             kept = Some(fitted.kept);
             options.projection = Some(fitted.projection);
         }
-        if self.int8 {
-            options.int8 = Some(Int8Options { texts: self.texts()?, engine: self.engine.options() });
+        if let Some(what) = self.int8 {
+            let (texts, engine) = (self.texts()?, self.engine.options());
+            options.int8 = Some(Int8Options { texts, engine, tables_only: what == Int8Name::Tables });
         }
         let made = convert(&self.source, &self.target, &options)?;
         let converted = Converted {
