@@ -37,8 +37,14 @@ impl Sanitize {
         let mut cargo = process::cargo();
         cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", home);
         cargo.env("TSAN_OPTIONS", "halt_on_error=1").env("ASAN_OPTIONS", "detect_leaks=1");
+        // A process for each test, where that can be had: some look at the memory of theirs.
+        if process::succeeds(process::cargo().args(["nextest", "--version"])) {
+            cargo.args(["nextest", "run"]);
+        } else {
+            cargo.arg("test");
+        }
         // Without the runtimes of ONNX models: what they link is not instrumented.
-        cargo.args(["test", "--locked", "--package", "lateen", "--package", "lateen-index-format"]);
+        cargo.args(["--locked", "--package", "lateen", "--package", "lateen-index-format"]);
         cargo.args(["--lib", "--tests", "--no-default-features", "--features", "lateen/bundled-model"]);
         process::run(cargo.args(["--target", &triple, "--"]).args(&self.arguments))
     }
