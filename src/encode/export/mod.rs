@@ -125,8 +125,7 @@ pub struct Int8Options {
     pub texts: Vec<String>,
     /// What runs them.
     pub engine: ModelOptions,
-    /// Code the tables of tokens and positions alone, which hold most of a small model's bytes; its layers stay in f32, since
-    /// they are too narrow for 8 bits to save time.
+    /// Code the tables of tokens and positions alone, which hold most of a small model's bytes; its layers stay in f32.
     pub tables_only: bool,
 }
 

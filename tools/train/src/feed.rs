@@ -91,14 +91,9 @@ impl Feed {
         options.no_duplicates &= matches!(loss, LossName::InfoNce | LossName::Triplet);
         let mut parts = Vec::with_capacity(sets.len());
         for (set, file) in sets.into_iter().zip(files) {
-            let examples = examples_of(&config.data, loss, &set)?;
-            let name = (set.name().to_owned(), set.format().name());
+            let examples = examples_of(&config.data, file, loss, &set)?;
             let mut part = Part::new(set, examples, file.weight)?;
             if loss == LossName::TokenCosine {
-                if file.token_vectors.as_os_str().is_empty() {
-                    let wanted = "a teacher's vectors of tokens";
-                    return Err(DataError::WrongFormat { file: name.0, format: name.1, wanted });
-                }
                 part = part.with_tokens(&file.token_vectors, file.token_dim)?;
             }
             let vectors: Vec<_> =
@@ -212,7 +207,12 @@ fn loss_of(task: Task, named: LossName, sets: &[DataSet]) -> LossName {
 }
 
 /// How the records of a set become examples for a loss.
-fn examples_of(data: &DataConfig, loss: LossName, set: &DataSet) -> Result<Examples, DataError> {
+fn examples_of(
+    data: &DataConfig,
+    file: &DataFile,
+    loss: LossName,
+    set: &DataSet,
+) -> Result<Examples, DataError> {
     let wrong =
         |wanted| DataError::WrongFormat { file: set.name().to_owned(), format: set.format().name(), wanted };
     let sampled = match data.positives {
@@ -222,6 +222,9 @@ fn examples_of(data: &DataConfig, loss: LossName, set: &DataSet) -> Result<Examp
     let (group, lists) = (data.group_size, matches!(set.format(), Format::Pair | Format::Triplet));
     match (loss, set.format()) {
         (LossName::Stella, Format::Texts | Format::Pair | Format::Triplet) => Ok(Examples::Text),
+        (LossName::TokenCosine, Format::Texts) if file.token_vectors.as_os_str().is_empty() => {
+            Err(wrong("a teacher's vectors of tokens"))
+        }
         (LossName::TokenCosine, Format::Texts) => Ok(Examples::Text),
         (LossName::TokenCosine, _) => Err(wrong("texts for a teacher's vectors of tokens")),
         (LossName::Stella, _) => Err(wrong("texts for a teacher's vectors")),

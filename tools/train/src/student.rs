@@ -10,7 +10,7 @@
 //! then stands between the table and its teacher, in speed as in quality.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors};
 use serde::Serialize;
@@ -44,18 +44,35 @@ pub struct StudentReport {
     pub parameters: u64,
 }
 
+/// Why no student could be begun.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StudentError {
+    /// See there.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Write to another folder than the table's: its files have the same names.
+    #[error("{} is the table itself", .path.display())]
+    Same {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
 /// Writes a BERT checkpoint into `target` whose word vectors are the rows of the static table in `table`, at length 1.
 ///
 /// # Errors
-/// [`ModelError`] names the file and what is wrong with it.
-pub fn begin(table: &Path, target: &Path, options: &StudentOptions) -> Result<StudentReport, ModelError> {
+/// [`StudentError`] names the file and what is wrong with it; nothing is written if table or shape are refused.
+pub fn begin(table: &Path, target: &Path, options: &StudentOptions) -> Result<StudentReport, StudentError> {
+    if fs::canonicalize(table).ok().is_some_and(|path| fs::canonicalize(target).ok() == Some(path)) {
+        return Err(StudentError::Same { path: target.to_owned() });
+    }
     let (rows, dim) = read_table(table)?;
     let tokens = rows.len() / dim;
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| ModelError::Io { path, source }
     };
-    fs::create_dir_all(target).map_err(failed(target))?;
     let path = target.join("config.json");
     let config = json!({
         "model_type": "bert",
@@ -73,9 +90,10 @@ pub fn begin(table: &Path, target: &Path, options: &StudentOptions) -> Result<St
         "layer_norm_eps": 1e-12,
         "position_embedding_type": "absolute",
     });
-    write_whole(&path, format!("{config:#}\n").as_bytes()).map_err(failed(&path))?;
     // The same check that training makes, so that what is written can be trained.
-    let backbone = Backbone::new(&ConfigFile::read(&path)?, false)?;
+    let backbone = Backbone::new(&ConfigFile::of(&path, config.clone()), false)?;
+    fs::create_dir_all(target).map_err(failed(target))?;
+    write_whole(&path, format!("{config:#}\n").as_bytes()).map_err(failed(&path))?;
     let (from, to) = (table.join("tokenizer.json"), target.join("tokenizer.json"));
     fs::copy(&from, &to).map_err(failed(&from))?;
     let declared = backbone.declare();
@@ -142,4 +160,58 @@ fn words(rows: &[i8], dim: usize, name: &str, seed: u64) -> Vec<f32> {
         }
     }
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Stored;
+    use safetensors::tensor::TensorView;
+
+    fn table(folder: &Path) {
+        fs::write(folder.join("config.json"), r#"{"model_type":"lateen-static","version":1,"dim":4}"#)
+            .unwrap();
+        fs::write(folder.join("tokenizer.json"), "{}").unwrap();
+        let rows = [0, 0, 0, 0, 3, 4, 0, 0, 0, 0, 0, (-2_i8) as u8];
+        let view = TensorView::new(Dtype::I8, vec![3, 4], &rows).unwrap();
+        safetensors::serialize_to_file([("embeddings", view)], None, &folder.join("model.safetensors"))
+            .unwrap();
+    }
+
+    fn options(heads: usize) -> StudentOptions {
+        StudentOptions { layers: 2, heads, inner: 8, max_tokens: 16, seed: 1 }
+    }
+
+    #[test]
+    fn word_vectors_are_the_tables_rows_and_layers_are_near_nothing() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        table(from.path());
+        let report = begin(from.path(), to.path(), &options(2)).unwrap();
+        let tensors = Stored::read(to.path()).unwrap().into_tensors();
+        assert_eq!((report.tokens, report.dim), (3, 4));
+        assert_eq!(report.parameters, tensors.values().map(|(_, values)| values.len() as u64).sum::<u64>());
+        let (shape, words) = &tensors["embeddings.word_embeddings.weight"];
+        assert_eq!(
+            (shape.as_slice(), &words[4..]),
+            (&[3, 4][..], &[0.6, 0.8, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0][..])
+        );
+        // A row without direction is drawn, small, and not left at zero.
+        assert!(words[..4].iter().all(|x| *x != 0.0 && x.abs() < 0.2), "{words:?}");
+        let (_, dense) = &tensors["encoder.layer.1.output.dense.weight"];
+        assert!(dense.iter().all(|x| x.abs() < 0.2) && dense.iter().any(|x| *x != 0.0));
+        assert_eq!(tensors["encoder.layer.0.output.LayerNorm.weight"].1, [1.0; 4]);
+        assert_eq!(tensors["encoder.layer.0.output.dense.bias"].1, [0.0; 4]);
+    }
+
+    #[test]
+    fn a_refused_student_leaves_everything_as_it_was() {
+        let from = tempfile::tempdir().unwrap();
+        table(from.path());
+        let before = fs::read(from.path().join("tokenizer.json")).unwrap();
+        assert!(matches!(begin(from.path(), from.path(), &options(2)), Err(StudentError::Same { .. })));
+        assert_eq!(fs::read(from.path().join("tokenizer.json")).unwrap(), before);
+        let target = from.path().join("student");
+        assert!(matches!(begin(from.path(), &target, &options(3)), Err(StudentError::Model(_))));
+        assert!(!target.exists());
+    }
 }

@@ -38,7 +38,7 @@ enum Command {
 enum Int8Name {
     /// Everything
     All,
-    /// The tables of tokens and positions: best for models whose layers are narrow
+    /// The tables of tokens and positions alone, most of a small model's bytes
     Tables,
 }
 

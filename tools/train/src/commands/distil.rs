@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use lateen::encode::{Model, ModelOptions};
 use lateen_train::config::{DataFile, LossName, RunConfig, Task};
 use lateen_train::data::{DataError, DataSet};
-use lateen_train::distil::{Teacher, teach, teach_tokens};
+use lateen_train::distil::{DistilError, Teacher, teach, teach_tokens};
 use lateen_train::feed::open_set;
 use lateen_train::score::{ScoreCache, score, write_scored};
 
@@ -161,13 +161,8 @@ impl Lesson {
         let model = Model::load(directory, &options).with_context(loading)?;
         let length = config.model.document_max_tokens as u128;
         let teacher = Teacher { model, identity: self.teaching.identity(directory)? ^ length };
-        let bar = bar(sets.iter().map(|set| set.len() as u64).sum(), global.quiet);
-        let made = teach_tokens(&sets, &teacher, folder, self.teacher_batch, |texts| {
-            bar.set_length(bar.length().unwrap_or(0).max(texts));
-            bar.set_position(texts);
-        });
-        bar.finish_and_clear();
-        let made = made?;
+        let batch = self.teacher_batch;
+        let made = watched(&sets, global, |each| teach_tokens(&sets, &teacher, folder, batch, each))?;
         tell((made.rows, made.made, made.left_out), global);
         let (token_vectors, token_dim) = (made.tokens, made.dim);
         config.data.train =
@@ -190,13 +185,8 @@ impl Lesson {
             let model = Model::load(directory, &self.teaching.model()).with_context(loading)?;
             teachers.push(Teacher { model, identity: self.teaching.identity(directory)? });
         }
-        let bar = bar(sets.iter().map(|set| set.len() as u64).sum(), global.quiet);
-        let made = teach(&sets, &teachers, folder, self.teacher_batch, |texts| {
-            bar.set_length(bar.length().unwrap_or(0).max(texts));
-            bar.set_position(texts);
-        });
-        bar.finish_and_clear();
-        let made = made?;
+        let batch = self.teacher_batch;
+        let made = watched(&sets, global, |each| teach(&sets, &teachers, folder, batch, each))?;
         tell((made.rows, made.made, made.left_out), global);
         let (vectors, vector_dims) = (made.vectors, made.dims);
         config.data.train = vec![DataFile { path: made.texts, vectors, vector_dims, ..DataFile::default() }];
@@ -207,6 +197,21 @@ impl Lesson {
 /// The training files.
 fn opened(config: &RunConfig) -> Result<Vec<DataSet>, DataError> {
     config.data.train.iter().map(|file| open_set(&config.data, file)).collect()
+}
+
+/// Lets `make` tell a bar how many texts are done; there may be more of them than rows.
+fn watched<T>(
+    sets: &[DataSet],
+    global: &Global,
+    make: impl FnOnce(&mut dyn FnMut(u64)) -> Result<T, DistilError>,
+) -> Result<T, DistilError> {
+    let bar = bar(sets.iter().map(|set| set.len() as u64).sum(), global.quiet);
+    let made = make(&mut |texts| {
+        bar.set_length(bar.length().unwrap_or(0).max(texts));
+        bar.set_position(texts);
+    });
+    bar.finish_and_clear();
+    made
 }
 
 /// Says how many texts there are, how many were encoded now, and how many could not be.

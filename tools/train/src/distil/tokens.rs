@@ -90,7 +90,9 @@ impl<'a> Files<'a> {
         let numbers: Vec<u64> = bytes.as_chunks::<8>().0.iter().copied().map(u64::from_le_bytes).collect();
         let row = token_row_bytes(dim);
         let there = tokens.0.metadata().map_err(io(&tokens.1))?.len() / row;
-        let whole = numbers.iter().zip(&lines).take_while(|(end, _)| **end <= there).count();
+        let mut before = 0;
+        let sound = |end: u64| end <= there && end >= std::mem::replace(&mut before, end);
+        let whole = numbers.iter().copied().map(sound).zip(&lines).take_while(|(sound, _)| *sound).count();
         let tokens_done = whole.checked_sub(1).map_or(0, |last| numbers[last]);
         cut(&mut texts.0, &texts.1, whole.checked_sub(1).map_or(0, |last| lines[last]))?;
         cut(&mut ends.0, &ends.1, whole as u64 * 8)?;

@@ -49,6 +49,12 @@ impl<'a> ConfigFile<'a> {
         Ok(Self { path, value: read_json(path)? })
     }
 
+    /// Settings that are to be written to `path`.
+    #[must_use]
+    pub fn of(path: &'a Path, value: Value) -> Self {
+        Self { path, value }
+    }
+
     /// The error that `field` is not as `expected`.
     #[must_use]
     pub fn refuse(&self, field: &'static str, expected: &'static str) -> ModelError {
