@@ -79,6 +79,11 @@ impl Part {
         &self.set
     }
 
+    fn lacks(&self, wanted: &'static str) -> DataError {
+        let format = self.set.format().name();
+        DataError::WrongFormat { file: self.set.name().to_owned(), format, wanted }
+    }
+
     /// Examples of one pass through the set.
     #[must_use]
     pub fn examples(&self) -> usize {
@@ -241,11 +246,7 @@ impl Loader {
         let mut batch = VectorBatch { texts: self.tokenizer.texts(&texts, side)?, ..VectorBatch::default() };
         for drawn in &drawn {
             let set = &self.parts[drawn.set];
-            let vectors = set.vectors.as_ref().ok_or_else(|| DataError::WrongFormat {
-                file: set.set.name().to_owned(),
-                format: set.set.format().name(),
-                wanted: "a teacher's vectors",
-            })?;
+            let vectors = set.vectors.as_ref().ok_or_else(|| set.lacks("a teacher's vectors"))?;
             batch.dim = vectors.dim();
             vectors.read(u64::from(drawn.row), &mut batch.teacher)?;
         }
@@ -264,11 +265,7 @@ impl Loader {
         let (mut teacher, mut dim) = (Vec::new(), 0);
         for (at, drawn) in drawn.iter().enumerate() {
             let set = &self.parts[drawn.set];
-            let tokens = set.tokens.as_ref().ok_or_else(|| DataError::WrongFormat {
-                file: set.set.name().to_owned(),
-                format: set.set.format().name(),
-                wanted: "a teacher's vectors of tokens",
-            })?;
+            let tokens = set.tokens.as_ref().ok_or_else(|| set.lacks("a teacher's vectors of tokens"))?;
             dim = tokens.dim();
             teacher.resize(texts.rows * texts.width * dim, 0.0);
             let cells = at * texts.width..(at + 1) * texts.width;

@@ -35,6 +35,7 @@ impl Run {
 const TRIPLET: &str = "{\"query\":\"a\",\"pos\":[\"b\",\"a b\"],\"neg\":[\"c\",\"c c\"]}\n";
 const GROUPED: &str =
     "{\"query\":\"a\",\"hits\":[{\"content\":\"b\",\"label\":1},{\"content\":\"c\",\"label\":0}]}\n";
+const CORPUS: &str = "{\"_id\":\"1\",\"title\":\"c\",\"text\":\"a b\"}\n";
 const SCORED: &str = "{\"query\":\"a\",\"pos\":[\"b\",\"c\"],\"pos_scores\":[0.9,0.1]}\n";
 
 #[test]
@@ -66,10 +67,14 @@ fn losses_that_the_data_cannot_feed_are_refused() {
         (Task::Colbert, "{\"query\":\"a\"}\n", "seed=1", "a teacher's vectors of tokens"),
         (Task::Colbert, "{\"query\":\"a\"}\n", "loss.name=info_nce", "documents to learn from"),
         (Task::Colbert, TRIPLET, "loss.name=token_cosine", "texts for a teacher's vectors of tokens"),
+        // A row of a corpus is a text; without an id it might be anything.
+        (Task::Colbert, CORPUS, "seed=1", "a teacher's vectors of tokens"),
     ] {
         let error = Run::new(rows).feed(task, &[given]).unwrap_err().to_string();
         assert!(error.ends_with(&format!("cannot give {wanted}")), "{error}");
     }
+    let unknown = Run::new(&CORPUS.replace("_id", "id")).feed(Task::Colbert, &[]).unwrap_err();
+    assert!(matches!(unknown, DataError::UnknownFormat { .. }), "{unknown}");
 }
 
 #[test]
