@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use lateen::corpus::Document;
-use lateen::encode::Model;
+use lateen::encode::{Model, ModelOptions};
 use lateen::retriever::{CreateOptions, Retriever, WriteOptions};
 use lateen::search::SearchOptions;
 
@@ -18,7 +18,7 @@ const NOTES: [(&str, &str); 4] = [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("lateen-quickstart-{}", std::process::id()));
-    let model = Arc::new(Model::bundled()?);
+    let model = Arc::new(Model::nano(&ModelOptions::default())?);
 
     let retriever = Retriever::create(&folder, model, &CreateOptions::default())?;
     let mut writer = retriever.writer(&WriteOptions::default())?;

@@ -22,12 +22,12 @@
 //! # Ten lines
 //!
 //! ```
-//! use lateen::{corpus::Document, encode::Model, search::SearchOptions};
+//! use lateen::{corpus::Document, encode::{Model, ModelOptions}, search::SearchOptions};
 //! use lateen::retriever::{CreateOptions, Retriever, WriteOptions};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("notes.lateen");
-//! let model = std::sync::Arc::new(Model::bundled()?);
+//! let model = std::sync::Arc::new(Model::nano(&ModelOptions::default())?);
 //! let retriever = Retriever::create(&path, model, &CreateOptions::default())?;
 //! let mut writer = retriever.writer(&WriteOptions::default())?;
 //! writer.add(Document::new("tides", "The pull of the moon raises the sea twice a day."))?;

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -15,16 +16,21 @@ pub(super) const GRAPH_LIMIT: u64 = 2 << 30;
 /// The largest table or projection: 16 GiB.
 pub(super) const WEIGHTS_LIMIT: u64 = 16 << 30;
 
-/// A directory that holds a model: bounded reads of regular files.
+/// Files that are compiled into a program: names relative to the model's directory, with `/` between folders.
+pub(super) type Embedded = &'static [(&'static str, &'static [u8])];
+
+/// A directory that holds a model: bounded reads of regular files, or of files that are compiled in.
 #[derive(Debug, Clone)]
 pub(super) struct ModelDirectory {
     root: PathBuf,
+    /// The files below the outermost directory, and where that is.
+    embedded: Option<(PathBuf, Embedded)>,
 }
 
 impl ModelDirectory {
     pub(super) fn open(root: &Path) -> Result<Self, EncodeError> {
         match std::fs::metadata(root) {
-            Ok(meta) if meta.is_dir() => Ok(Self { root: root.to_owned() }),
+            Ok(meta) if meta.is_dir() => Ok(Self { root: root.to_owned(), embedded: None }),
             Ok(_) => Err(EncodeError::UnknownLayout { directory: root.to_owned() }),
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
                 Err(EncodeError::MissingFile { path: root.to_owned(), what: "the model directory" })
@@ -33,8 +39,36 @@ impl ModelDirectory {
         }
     }
 
+    /// A directory of files that are compiled in; its name stands in messages.
+    #[cfg(feature = "bundled-model")]
+    pub(super) fn embedded(name: &str, files: Embedded) -> Self {
+        let root = PathBuf::from(name);
+        Self { embedded: Some((root.clone(), files)), root }
+    }
+
     pub(super) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The compiled-in file at `path`, where this directory has such files.
+    fn compiled_in(&self, path: &Path) -> Option<Option<&'static [u8]>> {
+        let (root, files) = self.embedded.as_ref()?;
+        let below = path.strip_prefix(root).ok();
+        Some(files.iter().find(|(name, _)| below == Some(Path::new(name))).map(|(_, bytes)| *bytes))
+    }
+
+    /// Reads the file at `path`, which is one of this directory's.
+    pub(super) fn read_path(
+        &self,
+        path: &Path,
+        what: &'static str,
+        limit: u64,
+    ) -> Result<Cow<'static, [u8]>, EncodeError> {
+        match self.compiled_in(path) {
+            None => read(path, what, limit).map(Cow::Owned),
+            Some(Some(bytes)) => Ok(Cow::Borrowed(bytes)),
+            Some(None) => Err(EncodeError::MissingFile { path: path.to_owned(), what }),
+        }
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -42,14 +76,15 @@ impl ModelDirectory {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.path(name).is_file()
+        let path = self.path(name);
+        self.compiled_in(&path).map_or_else(|| path.is_file(), |found| found.is_some())
     }
 
     /// The directory of a module that the file `listed_in` names: this one, or one below it.
     pub(super) fn part(&self, listed_in: &str, path: &str) -> Result<Self, EncodeError> {
         let below = Path::new(path);
         if below.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-            return Ok(Self { root: self.root.join(below) });
+            return Ok(Self { root: self.root.join(below), embedded: self.embedded.clone() });
         }
         Err(EncodeError::Field {
             path: self.path(listed_in),
@@ -73,13 +108,14 @@ impl ModelDirectory {
     /// A configuration that must be there.
     pub(super) fn json<T: DeserializeOwned>(&self, name: &str, what: &'static str) -> Result<T, EncodeError> {
         let path = self.path(name);
-        let bytes = read(&path, what, JSON_LIMIT)?;
+        let bytes = self.read_path(&path, what, JSON_LIMIT)?;
         serde_json::from_slice(&bytes).map_err(|source| EncodeError::Json { path, source })
     }
 
     /// A configuration that may be absent.
     pub(super) fn optional_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, EncodeError> {
-        if !self.path(name).exists() {
+        let path = self.path(name);
+        if !self.compiled_in(&path).map_or_else(|| path.exists(), |found| found.is_some()) {
             return Ok(None);
         }
         self.json(name, "a configuration").map(Some)
@@ -87,9 +123,18 @@ impl ModelDirectory {
 
     /// The names in a folder of this directory (`""` is the directory itself), sorted; none if it is not there.
     pub(super) fn names(&self, folder: &str) -> Vec<String> {
-        let entries = std::fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten();
-        let mut names: Vec<String> =
-            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let folder = self.root.join(folder);
+        let mut names: Vec<String> = match &self.embedded {
+            None => {
+                let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+                entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+            }
+            Some((root, files)) => {
+                let paths = files.iter().map(|(name, _)| root.join(name));
+                let inside = paths.filter(|path| path.parent() == Some(folder.components().as_path()));
+                inside.filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect()
+            }
+        };
         names.sort();
         names
     }

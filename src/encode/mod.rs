@@ -79,6 +79,8 @@ mod layout_tests;
 mod m3;
 mod model;
 mod model2vec;
+#[cfg(all(test, feature = "bundled-model"))]
+mod nano_tests;
 #[cfg(test)]
 mod onnx_tests;
 mod options;
@@ -101,6 +103,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod text;
+mod token_weights;
 mod tokenizer_file;
 #[cfg(test)]
 mod tokenizer_tests;

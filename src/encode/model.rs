@@ -72,57 +72,29 @@ pub struct Model {
     runtime: RuntimeReport,
     pub(super) counters: Counters,
     location: Option<PathBuf>,
+    compiled_in: Option<&'static str>,
 }
 
 impl Model {
-    /// The static late-interaction model that is compiled into the library.
-    ///
-    /// Each call builds the tokenizer and reads the table again: load once, share by reference.
-    ///
-    /// # Errors
-    /// Only if the library was built with damaged model files.
-    #[cfg(feature = "bundled-model")]
-    pub fn bundled() -> Result<Self, EncodeError> {
-        let options = ModelOptions { search: super::RuntimeSearch::nowhere(), ..ModelOptions::default() };
-        super::bundled::load(&options).map(|encoder| Self::new(Encoder::StaticTokens(encoder)))
-    }
-
-    #[cfg(all(test, feature = "bundled-model"))]
-    pub(super) fn new_bundled(options: &ModelOptions) -> Self {
-        super::bundled::load(options).map(|encoder| Self::new(Encoder::StaticTokens(encoder))).unwrap()
-    }
+    /// The name of [`Model::nano`].
+    pub const NANO: &'static str = "nano";
+    /// The name of [`Model::bundled`].
+    pub const BUNDLED: &'static str = "bundled";
+    /// The compiled-in model that programs take unless another is named: that with context, where something can run it.
+    pub const DEFAULT: &'static str = match cfg!(any(feature = "onnxruntime", feature = "rten")) {
+        true => Self::NANO,
+        false => Self::BUNDLED,
+    };
 
     /// Loads the model that `directory` describes. Its layouts are listed in the [room's documentation](super).
     ///
     /// # Errors
     /// [`EncodeError`] names the file and field that is missing or wrong, and the way out.
     pub fn load(directory: &Path, options: &ModelOptions) -> Result<Self, EncodeError> {
-        let location = Some(directory.to_owned());
         let ready = prepared(directory, LoadedAs::Encoder, options)?;
-        let directory = ModelDirectory::open(&ready.directory)?;
-        let (encoder, runtime) = match layout::detect(&directory)? {
-            Layout::LateenStatic => {
-                (Encoder::StaticTokens(StaticTokens::load(&directory, options)?), RuntimeReport::native())
-            }
-            Layout::Model2Vec => {
-                (Encoder::StaticDense(Model2Vec::load(&directory, options)?), RuntimeReport::native())
-            }
-            other => {
-                let mut recipe = layout::recipe(other, &directory, options)?;
-                recipe.notes.extend(ready.note);
-                let graph = Graph::open(&recipe.graph)?;
-                let pooled = matches!(recipe.head, Head::Pooled { .. });
-                if pooled && (m3::has_heads(&directory) || m3::gives_several(&graph.outputs)) {
-                    let (model, runtime) = M3::load(&directory, recipe, graph, options)?;
-                    (Encoder::M3(Box::new(model)), runtime)
-                } else {
-                    recipe.notes.extend(m3::unread(&directory));
-                    let (model, runtime) = Transformer::load(&directory, recipe, graph, options)?;
-                    (Encoder::Transformer(Box::new(model)), runtime)
-                }
-            }
-        };
-        Ok(Self { encoder, runtime, counters: Counters::default(), location })
+        let (encoder, runtime) = encoder(&ModelDirectory::open(&ready.directory)?, ready.note, options)?;
+        let (counters, location) = (Counters::default(), Some(directory.to_owned()));
+        Ok(Self { encoder, runtime, counters, location, compiled_in: None })
     }
 
     /// A model that answers over HTTP.
@@ -141,15 +113,22 @@ impl Model {
         let why = format!("{} was named by the caller", options.endpoint);
         let runtime = RuntimeReport { name: "remote", version: String::new(), why, library: None };
         let encoder = Encoder::Remote(Box::new(encoder), name, fingerprint.finish());
-        Self { encoder, runtime, counters: Counters::default(), location: None }
+        Self { encoder, runtime, counters: Counters::default(), location: None, compiled_in: None }
     }
 
+    /// A model that is compiled into the library under this name.
     #[cfg(feature = "bundled-model")]
-    fn new(encoder: Encoder) -> Self {
-        Self { encoder, runtime: RuntimeReport::native(), counters: Counters::default(), location: None }
+    pub(super) fn inside(name: &'static str, encoder: Encoder, runtime: RuntimeReport) -> Self {
+        Self { encoder, runtime, counters: Counters::default(), location: None, compiled_in: Some(name) }
     }
 
-    /// The directory that the model was loaded from; none for the bundled one.
+    /// The name of a model that is compiled into the library: [`Model::NANO`] or [`Model::BUNDLED`].
+    #[must_use]
+    pub fn compiled_in(&self) -> Option<&'static str> {
+        self.compiled_in
+    }
+
+    /// The directory that the model was loaded from; none for those that are compiled in.
     #[must_use]
     pub fn location(&self) -> Option<&Path> {
         self.location.as_deref()
@@ -389,6 +368,36 @@ impl Model {
     fn unsupported(&self, wanted: &'static str) -> EncodeError {
         EncodeError::Unsupported { model: self.name().to_owned(), kind: self.kind().name(), wanted }
     }
+}
+
+/// The encoder that `directory` describes, and what runs it.
+pub(super) fn encoder(
+    directory: &ModelDirectory,
+    note: Option<String>,
+    options: &ModelOptions,
+) -> Result<(Encoder, RuntimeReport), EncodeError> {
+    let layout = match layout::detect(directory)? {
+        Layout::LateenStatic => {
+            let table = StaticTokens::load(directory, options)?;
+            return Ok((Encoder::StaticTokens(table), RuntimeReport::native()));
+        }
+        Layout::Model2Vec => {
+            let table = Model2Vec::load(directory, options)?;
+            return Ok((Encoder::StaticDense(table), RuntimeReport::native()));
+        }
+        other => other,
+    };
+    let mut recipe = layout::recipe(layout, directory, options)?;
+    recipe.notes.extend(note);
+    let graph = Graph::open_in(directory, &recipe.graph)?;
+    let pooled = matches!(recipe.head, Head::Pooled { .. });
+    if pooled && (m3::has_heads(directory) || m3::gives_several(&graph.outputs)) {
+        let (model, runtime) = M3::load(directory, recipe, graph, options)?;
+        return Ok((Encoder::M3(Box::new(model)), runtime));
+    }
+    recipe.notes.extend(m3::unread(directory));
+    let (model, runtime) = Transformer::load(directory, recipe, graph, options)?;
+    Ok((Encoder::Transformer(Box::new(model)), runtime))
 }
 
 /// The directory with a graph for what `directory` holds: itself, or what its checkpoint was converted to.

@@ -90,7 +90,7 @@ mod bundled {
             search: super::super::RuntimeSearch::nowhere(),
             ..ModelOptions::default()
         };
-        let model = Model::new_bundled(&options);
+        let model = Model::inside_static(&options).unwrap();
         let texts = ["", "one two three four five", "six"];
         let together = model.encode_document_tokens(&texts).unwrap();
         for (text, found) in texts.iter().zip(&together) {

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use rayon::prelude::*;
 
 use super::batch::{GraphText, buckets, pad};
-use super::directory::{self, ModelDirectory, TOKENIZER_LIMIT};
+use super::directory::{ModelDirectory, TOKENIZER_LIMIT};
 use super::fingerprint::Fingerprint;
 use super::inputs::{KeptShape, TextGraph};
 use super::layer::Layer;
@@ -14,6 +14,7 @@ use super::runtime::{self, Graph, RuntimeReport};
 use super::side::{Side, SideMaker, SideRules};
 use super::special::Special;
 use super::text::TextTokenizer;
+use super::token_weights::TokenWeights;
 use super::{EncodeError, ModelOptions};
 use crate::types::{EncodedTokens, MAX_DIM, TokenMatrixBuf, normalize};
 
@@ -64,6 +65,8 @@ pub(super) struct Transformer {
     query: SideRules,
     document: SideRules,
     form: Form,
+    /// What a query's tokens count, in late interaction.
+    weights: Option<TokenWeights>,
     layers: Vec<Layer>,
     normalize: bool,
     padding: u32,
@@ -91,7 +94,7 @@ impl Transformer {
         options: &ModelOptions,
     ) -> Result<(Self, RuntimeReport), EncodeError> {
         let tokenizer_path = recipe.transformer.path("tokenizer.json");
-        let bytes = directory::read(&tokenizer_path, "the tokenizer", TOKENIZER_LIMIT)?;
+        let bytes = recipe.transformer.read_path(&tokenizer_path, "the tokenizer", TOKENIZER_LIMIT)?;
         let tokenizer = TextTokenizer::new(&tokenizer_path, &bytes, recipe.lowercase)?;
         let special = Special::load(&recipe.transformer)?;
         let mut notes = recipe.notes.clone();
@@ -102,7 +105,12 @@ impl Transformer {
         if graph.has_dynamic_quantisation {
             notes.push(DYNAMIC.to_owned());
         }
-        let fingerprint = fingerprint(&graph, &bytes, &recipe, [&query, &document], &form)?;
+        let weights = match &form {
+            Form::Tokens { .. } => TokenWeights::read(&recipe.transformer, tokenizer.largest_id())?,
+            Form::Pooled { .. } => None,
+        };
+        let fingerprint =
+            fingerprint(&graph, &bytes, &recipe, [&query, &document], (&form, weights.as_ref()))?;
         let graph_path = graph.path.clone();
         let (session, report) = runtime::load(graph, options)?;
         let graph = TextGraph::new(&graph_path, session, &KeptShape::read(&recipe.transformer)?)?;
@@ -118,6 +126,7 @@ impl Transformer {
             query,
             document,
             form,
+            weights,
             layers: recipe.layers,
             normalize: recipe.normalize,
             batch_tokens: options.batch_tokens.max(1),
@@ -220,6 +229,10 @@ impl Transformer {
                 keep.push(true);
             }
         }
+        if let (Some(weights), Side::Query) = (&self.weights, side) {
+            let weights = weights.of(&text.tokens.ids);
+            keep.iter_mut().zip(weights).for_each(|(keep, weight)| *keep &= weight > 0.0);
+        }
         Ok(Prepared { text, keep })
     }
 
@@ -278,7 +291,7 @@ impl Transformer {
         rows
     }
 
-    /// A unit vector per kept token of each text, and whether the text was cut.
+    /// A vector per kept token of each text, and whether the text was cut. Its length is 1, or a query token's weight.
     pub(super) fn tokens(
         &self,
         texts: &[&str],
@@ -289,7 +302,12 @@ impl Transformer {
             .map(|rows| {
                 let truncated = rows.text.text.tokens.truncated;
                 let (token_ids, spans) = kept(&rows.text);
-                let matrix = TokenMatrixBuf::new(rows.values, self.dim)?;
+                let mut values = rows.values;
+                if let (Some(weights), Side::Query) = (&self.weights, side) {
+                    let rows = values.chunks_exact_mut(self.dim).zip(weights.of(&token_ids));
+                    rows.for_each(|(row, weight)| row.iter_mut().for_each(|x| *x *= weight));
+                }
+                let matrix = TokenMatrixBuf::new(values, self.dim)?;
                 Ok((EncodedTokens { matrix, token_ids, spans }, truncated))
             })
             .collect()
@@ -353,7 +371,7 @@ fn fingerprint(
     tokenizer: &[u8],
     recipe: &Recipe,
     sides: [&SideRules; 2],
-    form: &Form,
+    (form, weights): (&Form, Option<&TokenWeights>),
 ) -> Result<[u8; 16], EncodeError> {
     let mut fingerprint = Fingerprint::new("onnx");
     graph.add_to(&mut fingerprint)?;
@@ -371,5 +389,6 @@ fn fingerprint(
         fingerprint.add_numbers("side", &numbers);
     }
     form.add_to(&mut fingerprint);
+    weights.iter().for_each(|weights| weights.add_to(&mut fingerprint));
     Ok(fingerprint.finish())
 }

@@ -33,7 +33,7 @@ impl Default for CreateOptions {
 /// Where the model of an existing index comes from.
 #[derive(Debug, Clone)]
 pub enum ModelSource {
-    /// The one that the index names: the bundled model, or the directory it was loaded from.
+    /// The one that the index names: one that is compiled in, or the directory it was loaded from.
     Recorded(ModelOptions),
     /// This one; it must have the fingerprint that the index names.
     Given(Arc<Model>),
@@ -44,9 +44,6 @@ impl Default for ModelSource {
         Self::Recorded(ModelOptions::default())
     }
 }
-
-/// The location by which an index names the compiled-in model.
-const BUNDLED: &str = "bundled";
 
 pub(super) fn settings(model: &Model, options: &CreateOptions) -> Result<IndexSettings, Error> {
     let not_made = |what| Error::NotMade { model: model.name().to_owned(), what };
@@ -81,27 +78,32 @@ pub(super) fn identity(model: &Model) -> ModelIdentity {
     let location = model.location().map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()));
     ModelIdentity {
         name: model.name().to_owned(),
-        location: location.map_or_else(|| BUNDLED.to_owned(), |dir| dir.to_string_lossy().into_owned()),
+        location: match (location, model.compiled_in()) {
+            (Some(dir), _) => dir.to_string_lossy().into_owned(),
+            (None, name) => name.unwrap_or(Model::BUNDLED).to_owned(),
+        },
         fingerprint: model.fingerprint(),
         description: model.description(),
     }
 }
 
 #[cfg(feature = "bundled-model")]
-fn bundled() -> Result<Model, Error> {
-    Ok(Model::bundled()?)
+fn compiled_in(name: &str, options: &ModelOptions) -> Option<Result<Model, Error>> {
+    Model::by_name(name, options).map(|model| model.map_err(Error::from))
 }
 
 #[cfg(not(feature = "bundled-model"))]
-fn bundled() -> Result<Model, Error> {
-    Err(Error::NoBundledModel)
+fn compiled_in(name: &str, _options: &ModelOptions) -> Option<Result<Model, Error>> {
+    matches!(name, Model::NANO | Model::BUNDLED).then_some(Err(Error::NoBundledModel))
 }
 
 pub(super) fn model_of(recorded: &ModelIdentity, source: ModelSource) -> Result<Arc<Model>, Error> {
     let model = match source {
         ModelSource::Given(model) => model,
-        ModelSource::Recorded(_) if recorded.location == BUNDLED => Arc::new(bundled()?),
-        ModelSource::Recorded(options) => Arc::new(Model::load(Path::new(&recorded.location), &options)?),
+        ModelSource::Recorded(options) => Arc::new(match compiled_in(&recorded.location, &options) {
+            Some(model) => model?,
+            None => Model::load(Path::new(&recorded.location), &options)?,
+        }),
     };
     if model.fingerprint() == recorded.fingerprint {
         return Ok(model);

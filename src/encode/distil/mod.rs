@@ -27,12 +27,14 @@ mod onnx;
 mod states;
 mod table;
 mod vocabulary;
+mod weigh;
 
 pub use error::DistilError;
 #[cfg(feature = "rten")]
 pub use onnx::OnnxStates;
 pub use states::TokenStates;
 pub use table::StaticTable;
+pub use weigh::{Weighed, weigh};
 
 use std::path::Path;
 

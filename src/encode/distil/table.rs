@@ -146,7 +146,7 @@ pub(super) fn build(
         dim,
         rows,
         scales,
-        weights: weights(vocabulary, contexts, options.weight_power),
+        weights: rarities(vocabulary, &contexts.holding, contexts.texts, options.weight_power),
         max_query_tokens: options.max_query_tokens,
         max_document_tokens: options.max_document_tokens,
         tokenizer: vocabulary.path().to_owned(),
@@ -215,14 +215,14 @@ fn reduce(rows: &[f32], from: usize, to: usize) -> Result<Vec<f32>, DistilError>
 const SMOOTHING: f64 = 5.0;
 
 /// Inverse document frequency `ln(1 + texts / (holding + 5))` (after Spärck Jones 1972), scaled so that a token never
-/// seen has 1; 0 for what is no piece of a word.
-fn weights(vocabulary: &Vocabulary, contexts: &Contexts<'_>, power: f32) -> Vec<f32> {
-    let texts = contexts.texts as f64;
+/// seen has 1, and raised to `power`; 0 for what is no piece of a word.
+pub(super) fn rarities(vocabulary: &Vocabulary, holding: &[u64], texts: u64, power: f32) -> Vec<f32> {
+    let texts = texts as f64;
     let rarity = |holding: u64| (texts / (holding as f64 + SMOOTHING)).ln_1p();
     let weight = |(id, &holding): (usize, &u64)| match vocabulary.kind(id) {
         Kind::Piece if texts > 0.0 => ((rarity(holding) / rarity(0)) as f32).powf(power),
         Kind::Piece => 1.0,
         Kind::Punctuation | Kind::Special => 0.0,
     };
-    contexts.holding.iter().enumerate().map(weight).collect()
+    holding.iter().enumerate().map(weight).collect()
 }

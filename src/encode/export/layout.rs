@@ -16,6 +16,8 @@ const COPIED: [&str; 5] =
     ["config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"];
 /// Files that say how a judge reads a pair and what its scores mean.
 const COPIED_FOR_JUDGES: [&str; 2] = ["lateen.json", "config_sentence_transformers.json"];
+/// What each token of a query counts, for models that give vectors of tokens.
+const COPIED_FOR_TOKENS: [&str; 1] = [crate::encode::token_weights::FILE];
 
 #[derive(Deserialize)]
 struct Module {
@@ -190,8 +192,11 @@ pub(super) fn write(
     options: &ConvertOptions,
     shape: Shape,
 ) -> Result<(), ExportError> {
-    let judges = matches!(options.head, Head::CrossEncoder | Head::NextToken);
-    let more = COPIED_FOR_JUDGES.iter().filter(|_| judges);
+    let more: &[&str] = match options.head {
+        Head::CrossEncoder | Head::NextToken => &COPIED_FOR_JUDGES,
+        Head::Tokens => &COPIED_FOR_TOKENS,
+        _ => &[],
+    };
     for name in COPIED.iter().chain(more) {
         let from = source.join(name);
         if from.exists() {

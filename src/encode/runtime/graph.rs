@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::EncodeError;
-use super::super::directory::{self, GRAPH_LIMIT};
+use super::super::directory::{self, GRAPH_LIMIT, ModelDirectory};
 use super::super::fingerprint::Fingerprint;
 use super::wire;
 
@@ -27,7 +27,15 @@ pub(in super::super) struct Graph {
 impl Graph {
     /// Reads the graph and refuses external weights that are not plain files beside it.
     pub(in super::super) fn open(path: &Path) -> Result<Self, EncodeError> {
-        let bytes = directory::read(path, "the ONNX graph", GRAPH_LIMIT)?;
+        Self::of(path, directory::read(path, "the ONNX graph", GRAPH_LIMIT)?)
+    }
+
+    /// The same of a graph in a directory that may be compiled in.
+    pub(in super::super) fn open_in(model: &ModelDirectory, path: &Path) -> Result<Self, EncodeError> {
+        Self::of(path, model.read_path(path, "the ONNX graph", GRAPH_LIMIT)?.into_owned())
+    }
+
+    fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, EncodeError> {
         let scan = wire::scan(&bytes).map_err(|what| EncodeError::Graph { path: path.to_owned(), what })?;
         let directory = path.parent().unwrap_or(Path::new("."));
         let mut external = Vec::with_capacity(scan.locations.len());

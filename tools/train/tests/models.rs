@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use burn_tensor::{Device, Tensor};
 use lateen_train::data::{Groups, Tokens};
 use lateen_train::loss::{self, InfoNce, MaxSim};
-use lateen_train::model::{Gradients, Model, Params, Pass, Pooling, Stored, Task, TextSettings, floats};
+use lateen_train::model::{
+    Gradients, Head, Model, Params, Pass, Pooling, Stored, Task, TextSettings, floats, write,
+};
 use lateen_train::optim::{AdamW, AdamWOptions, Schedule, Shape, clip};
 use serde_json::Value;
 
@@ -121,6 +123,54 @@ fn colbert_gradients_are_pytorchs() {
         close(family, f64::from(floats(loss)[0]), expected["colbert_loss"].as_f64().unwrap(), 1e-5);
         check_gradients(family, "colbert.safetensors", &gradients, &model.params);
     }
+}
+
+#[test]
+fn weights_of_tokens_count_in_queries_and_are_saved() {
+    let (source, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::copy(folder("bert").join(name), source.path().join(name)).unwrap();
+    }
+    let task = Task::ColBert { dim: 6, bias: false, drop_first: false };
+    let read = || Model::read(source.path(), &task, Device::flex(), 1);
+    let plain = read().unwrap();
+    let vocabulary = plain.backbone.vocabulary();
+    let file = source.path().join("token_weights.safetensors");
+    let with = |weights: &[f32]| {
+        write(&file, [("weights", &[weights.len()][..], weights)].into_iter()).unwrap();
+        read()
+    };
+    let expected = expected("bert");
+    let (queries, documents) = (tokens(&expected["queries"]), tokens(&expected["documents"]));
+    let scores = |model: &Model| {
+        let pass = Pass::inference(&model.params);
+        let Head::ColBert(colbert) = &model.head else { panic!("not a ColBERT model") };
+        let made = model.token_vectors(&pass, &queries).unwrap();
+        let made = colbert.queries(made.vectors, &queries);
+        let documents = model.token_vectors(&pass, &documents).unwrap();
+        floats(loss::max_sim(&made, &documents, MaxSim::default()))
+    };
+    // Weights of one half halve every score; all at zero leave queries as they are.
+    let half = scores(&with(&vec![0.5; vocabulary]).unwrap());
+    assert!(scores(&plain).iter().zip(&half).all(|(whole, half)| (whole - 2.0 * half).abs() < 1e-5));
+    assert_eq!(scores(&with(&vec![0.0; vocabulary]).unwrap()), scores(&plain));
+    // One token alone counts: the first query's first.
+    let mut weights = vec![0.0; vocabulary];
+    weights[queries.ids[0] as usize] = 2.0;
+    let model = with(&weights).unwrap();
+    let Head::ColBert(colbert) = &model.head else { panic!("not a ColBERT model") };
+    let pass = Pass::inference(&model.params);
+    let made = colbert.queries(model.token_vectors(&pass, &queries).unwrap().vectors, &queries);
+    let first = &made.kept[..queries.width];
+    assert!(first[0] && first.iter().zip(&queries.ids).all(|(kept, id)| !kept || *id == queries.ids[0]));
+    assert!((floats(made.vectors)[..6].iter().map(|x| x * x).sum::<f32>() - 4.0).abs() < 1e-5);
+    model.save(target.path(), &TextSettings::default()).unwrap();
+    assert_eq!(Model::read(target.path(), &task, Device::flex(), 1).unwrap().head, model.head);
+
+    let refusal = |weights: &[f32]| with(weights).unwrap_err().to_string();
+    assert!(refusal(&weights[1..]).contains("token_weights.safetensors"));
+    weights[3] = -1.0;
+    assert!(refusal(&weights).contains("-1 for token 3"));
 }
 
 #[test]

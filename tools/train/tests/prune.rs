@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use lateen_train::data::{PaddingSide, Side, TextTokenizer};
-use lateen_train::model::{Model, Pass, Pooling, Task, floats};
+use lateen_train::model::{Model, Pass, Pooling, Stored, Task, floats, write};
 use lateen_train::prune::{Counter, prune};
 
 fn base() -> PathBuf {
@@ -34,6 +34,36 @@ fn texts_of_kept_tokens_are_answered_to_the_bit() {
     let (before, after) = (answers(&base(), &texts), answers(target.path(), &texts));
     assert!(before.iter().zip(&after).all(|(a, b)| a.to_bits() == b.to_bits()));
     assert!(prune(target.path(), target.path(), Some(&kept), None).is_err());
+}
+
+#[test]
+fn weights_of_kept_tokens_stay_theirs() {
+    let (source, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for entry in std::fs::read_dir(base()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            std::fs::copy(&path, source.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let mut counter = Counter::open(source.path()).unwrap();
+    counter.add("b a .").unwrap();
+    let kept = counter.kept(1).unwrap();
+    let ids = |folder: &Path| {
+        let tokenizer = TextTokenizer::open(folder, PaddingSide::Right).unwrap();
+        tokenizer.texts(&[(None, "b a .")], &Side::of(20)).unwrap().ids
+    };
+    // A token's weight is its number in the whole vocabulary.
+    let weights: Vec<f32> = (0..1000).map(|id| id as f32).collect();
+    let file = "token_weights.safetensors";
+    write(&source.path().join(file), [("weights", &[1000][..], &weights[..])].into_iter()).unwrap();
+    prune(source.path(), target.path(), Some(&kept), None).unwrap();
+    let pruned =
+        Stored::read_file(&target.path().join(file)).unwrap().into_values().remove("weights").unwrap();
+    assert_eq!(pruned.len(), kept.len());
+    let found: Vec<f32> = ids(target.path()).into_iter().map(|id| pruned[id as usize]).collect();
+    assert_eq!(found, ids(source.path()).into_iter().map(|id| id as f32).collect::<Vec<f32>>());
+    prune(source.path(), target.path(), None, None).unwrap();
+    assert_eq!(Stored::read_file(&target.path().join(file)).unwrap().into_values()["weights"], weights);
 }
 
 #[test]

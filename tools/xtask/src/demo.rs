@@ -14,7 +14,7 @@ const QUERIES: [&str; 3] = [
     "which knot makes a loop that does not slip",
 ];
 
-/// Indexes the sample corpus with the bundled model and searches it.
+/// Indexes the sample corpus with the default model and searches it.
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Queries instead of the three of the demo

@@ -35,6 +35,7 @@ pub mod stats;
 pub mod tune;
 pub mod upgrade;
 pub mod verify;
+mod weigh;
 mod write;
 
-pub use model_choice::{BUNDLED, located};
+pub use model_choice::{is_compiled_in, located};

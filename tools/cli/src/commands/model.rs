@@ -14,7 +14,8 @@ Examples:
   lateen model convert all-MiniLM-L6-v2 models/minilm-int8 --int8
   lateen model convert all-MiniLM-L6-v2 models/minilm-tokens --head tokens --dim 128 --fit docs.jsonl
   lateen model inspect models/minilm
-  lateen model distil all-MiniLM-L6-v2 models/mine --corpus docs.jsonl";
+  lateen model distil all-MiniLM-L6-v2 models/mine --corpus docs.jsonl
+  lateen model weigh models/mine-tokens --corpus docs.jsonl";
 
 /// Convert, inspect and distil models
 #[derive(Debug, Args)]
@@ -29,6 +30,7 @@ enum Command {
     Convert(Convert),
     Inspect(super::model_inspect::Inspect),
     Distil(super::distil::Distil),
+    Weigh(super::weigh::Weigh),
     #[cfg(feature = "hub")]
     Pull(super::model_pull::Pull),
 }
@@ -120,6 +122,7 @@ impl Model {
             Command::Convert(command) => command.run(output),
             Command::Inspect(command) => command.run(output),
             Command::Distil(command) => command.run(output),
+            Command::Weigh(command) => command.run(output),
             #[cfg(feature = "hub")]
             Command::Pull(command) => command.run(output),
         }

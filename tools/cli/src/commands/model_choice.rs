@@ -9,13 +9,16 @@ use lateen::retriever::ModelSource;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The name that stands for the model compiled into the library.
-pub const BUNDLED: &str = "bundled";
+/// Whether a name stands for a model that is compiled into the library.
+pub fn is_compiled_in(name: &str) -> bool {
+    matches!(name, Model::NANO | Model::BUNDLED)
+}
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelChoice {
-    /// Model directory, name on the hub (org/name[@revision], from its cache), or `bundled` for the one inside this program
+    /// Model directory, name on the hub (org/name[@revision], from its cache), or one of the two inside this program: `nano`, the
+    /// default, or `bundled`, a static table that is much faster and finds less
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// An encoder that answers over HTTP, as the file describes it
@@ -76,7 +79,7 @@ impl Engine {
 }
 
 impl ModelChoice {
-    /// Loads the named model, or the bundled one.
+    /// Loads the named model, or the default one.
     pub fn load(&self) -> anyhow::Result<Arc<Model>> {
         #[cfg(feature = "remote")]
         if let Some(path) = &self.remote {
@@ -84,15 +87,13 @@ impl ModelChoice {
             let encoder = lateen::encode::remote::RemoteEncoder::connect(options)?;
             return Ok(Arc::new(Model::remote(encoder)));
         }
-        let model = match self.model.as_deref().filter(|model| model.as_os_str() != BUNDLED) {
-            None => Model::bundled().context("loading the bundled model"),
-            Some(name) => {
-                let folder = located(name)?;
-                Model::load(&folder, &self.engine.options())
-                    .with_context(|| format!("loading the model {}", folder.display()))
-            }
+        let name = self.model.as_deref().unwrap_or(Path::new(Model::DEFAULT));
+        let options = self.engine.options();
+        let model = match name.to_str().and_then(|name| Model::by_name(name, &options)) {
+            Some(model) => model,
+            None => Model::load(&located(name)?, &options),
         };
-        Ok(Arc::new(model?))
+        Ok(Arc::new(model.with_context(|| format!("loading the model {}", name.display()))?))
     }
 
     fn is_named(&self) -> bool {

@@ -1,5 +1,5 @@
 use super::inspect::hex;
-use super::model_choice::{BUNDLED, Engine, ModelChoice, located};
+use super::model_choice::{Engine, ModelChoice, is_compiled_in, located};
 use crate::exit::Outcome;
 use crate::output::Output;
 use crate::size;
@@ -141,7 +141,7 @@ impl Inspect {
     pub fn run(mut self, output: &mut Output) -> anyhow::Result<Outcome> {
         let mut body = Body { role: "encoder", ..Body::default() };
         let mut is_judge = false;
-        if self.model.as_os_str() != BUNDLED {
+        if !self.model.to_str().is_some_and(is_compiled_in) {
             self.model = located(&self.model)?;
             // What is no checkpoint, or of no known family, is left out: the model itself is shown all the same.
             body.checkpoint = export::inspect(&self.model).ok().map(Checkpoint::from);

@@ -237,11 +237,11 @@ impl Models {
     pub fn load(&mut self, name: &str, spec: &SystemSpec) -> anyhow::Result<CachedModel> {
         let key = format!("{name}\n{}", spec.runtime.as_deref().unwrap_or("auto"));
         if !self.models.contains_key(&key) {
-            let loaded = match name {
-                "bundled" => Model::bundled().context("loading the bundled model")?,
-                name => Model::load(&located(Path::new(name))?, &options(spec)?)
-                    .with_context(|| format!("loading the model {name}"))?,
+            let loaded = match Model::by_name(name, &options(spec)?) {
+                Some(model) => model,
+                None => Model::load(&located(Path::new(name))?, &options(spec)?),
             };
+            let loaded = loaded.with_context(|| format!("loading the model {name}"))?;
             self.models.insert(key.clone(), Arc::new(loaded));
         }
         Ok(CachedModel::new(Arc::clone(&self.models[&key]), self.cache.clone()))

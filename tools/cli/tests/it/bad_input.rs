@@ -55,7 +55,7 @@ fn empty_input() {
 fn a_model_of_another_shape() {
     let space = Workspace::indexed();
     write_model(&space, "other", Model::Sound);
-    space.run(&["search", "ix", "tides", "--model", "other"]).fails(2, &["lateen-static-en", "fingerprint"]);
+    space.run(&["search", "ix", "tides", "--model", "other"]).fails(2, &["lateen-nano-en", "fingerprint"]);
     space.run(&["add", "ix", "docs.jsonl", "--model", "other"]).fails(2, &["fingerprint"]);
     space.run(&["index", "docs.jsonl", "--out", "ix", "--model", "other"]).fails(2, &["fingerprint"]);
     write_model(&space, "narrow", Model::WrongDimension);

@@ -38,7 +38,7 @@ fn npy(path: &Path) -> (String, Vec<u8>) {
 fn vectors_are_cut_and_quantised_with_ranges_that_are_kept() {
     let space = Workspace::new();
     space.write("texts.txt", "tides rise twice a day\nbread rises in the oven\nbees dance\n");
-    let dense = ["encode", "--from", "texts.txt", "--vectors", "dense", "--dim", "16"];
+    let dense = ["encode", "--from", "texts.txt", "--model", "bundled", "--vectors", "dense", "--dim", "16"];
     let run = |more: &[&str]| space.run(&[&dense[..], more].concat());
     let own = run(&["--precision", "int8", "--out", "own.npy"]).ok();
     assert!(own.err.contains("--calibrate"), "{}", own.err);

@@ -149,6 +149,33 @@ fn a_model_in_8_bits_is_close_to_its_own_and_says_how_close() {
 }
 
 #[test]
+fn a_model_that_was_weighed_leaves_marks_out_of_queries_and_stays_so_when_converted() {
+    let space = Workspace::new();
+    space.write("docs.jsonl", DOCUMENTS);
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        space.write(&format!("base/{file}"), std::fs::read(format!("{TINY}/{file}")).unwrap());
+    }
+    let convert = |to: &str| {
+        space
+            .run(&["model", "convert", "base", to, "--head", "tokens", "--dim", "8", "--fit", "docs.jsonl"])
+            .ok();
+    };
+    let rows = |model: &str| {
+        let arguments = ["encode", "a b.", "--as", "query", "--model", model, "--runtime", "rten"];
+        space.run(&arguments).ok().documents()[0]["tokens"].as_array().unwrap().len()
+    };
+    convert("plain");
+    let told = space.run(&["model", "weigh", "base", "--corpus", "docs.jsonl", "--json"]).ok().documents();
+    assert_eq!((&told[0]["kind"], &told[0]["texts"]), (&"weighed".into(), &3.into()));
+    assert_eq!(told[0]["file"], "base/token_weights.safetensors");
+    convert("weighed");
+    assert_eq!(rows("weighed") + 3, rows("plain"), "two marks and a full stop");
+    space.run(&["model", "weigh", "base", "--corpus", "none.jsonl"]).fails(2, &["none.jsonl"]);
+    space.run(&["model", "weigh", "base", "--corpus", "docs.jsonl", "--power=-1"]).fails(2, &["power"]);
+    space.run(&["model", "weigh", "nowhere", "--corpus", "docs.jsonl"]).fails(2, &["nowhere"]);
+}
+
+#[test]
 fn heads_and_options_must_agree() {
     let space = Workspace::new();
     space.run(&["model", "convert", TINY, TINY]).fails(2, &[]);

@@ -28,7 +28,7 @@ fn index_search_add_delete_verify() {
     assert_eq!(stats[0]["documents"], 3);
     let inspected = space.run(&["inspect", "ix", "--json"]).ok().documents();
     assert_eq!(inspected[0]["settings"]["token_storage"], "4-bit codes");
-    assert_eq!(inspected[0]["model"]["location"], "bundled");
+    assert_eq!(inspected[0]["model"]["location"], "nano");
     for command in ["stats", "inspect", "verify"] {
         assert!(!space.run(&[command, "ix"]).ok().out.is_empty());
     }

@@ -10,6 +10,7 @@ use super::config::read_json;
 use super::error::ModelError;
 use super::lora;
 use super::pooling::Pooling;
+use super::token_weights;
 use super::weights::{write, write_whole};
 use super::{ColBert, Dense, Form, Head, Model};
 
@@ -95,7 +96,8 @@ impl Model {
     /// [`ModelError::Io`] and what reading the base's small files may give.
     pub fn save(&self, target: &Path, texts: &TextSettings) -> Result<(), ModelError> {
         make(target)?;
-        for name in COPIED {
+        let weights = matches!(self.head, Head::ColBert(_)).then_some(token_weights::FILE);
+        for name in COPIED.into_iter().chain(weights) {
             let from = self.source().join(name);
             if from.exists() && from.parent() != Some(target) {
                 let bytes = fs::read(&from).map_err(|source| ModelError::Io { path: from, source })?;

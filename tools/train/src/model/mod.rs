@@ -27,6 +27,7 @@ mod params;
 mod pass;
 mod pooling;
 mod rope;
+mod token_weights;
 mod weights;
 
 use std::path::{Path, PathBuf};
@@ -45,6 +46,8 @@ pub use modules::Modules;
 pub use params::{Declared, Gradients, Parameter, Params, Start, accumulate, floats};
 pub use pass::Pass;
 pub use pooling::{Pooling, normalize};
+pub(crate) use token_weights::FILE as TOKEN_WEIGHTS;
+pub use token_weights::TokenWeights;
 pub(crate) use weights::draw;
 pub use weights::{Stored, sync_directory, write, write_whole};
 
@@ -98,6 +101,16 @@ pub enum Head {
     Reranker(Classifier),
 }
 
+impl Head {
+    /// With what each token of a query counts, if `directory` says so and the head is late interaction's.
+    fn weighed(mut self, directory: &Path, backbone: &Backbone) -> Result<Self, ModelError> {
+        if let Self::ColBert(colbert) = &mut self {
+            colbert.weights = TokenWeights::read(directory, backbone.vocabulary())?;
+        }
+        Ok(self)
+    }
+}
+
 /// A model: its shape, its weights, and where it came from.
 #[derive(Debug, Clone)]
 pub struct Model {
@@ -126,7 +139,7 @@ impl Model {
         let backbone = Backbone::new(&file, reranker)?;
         let modules = if reranker { Modules::default() } else { Modules::read(directory)? };
         let bare = colbert_linear::find(directory, task, &modules)?;
-        let head = head(task, &file, &backbone, modules, bare.as_ref())?;
+        let head = head(task, &file, &backbone, modules, bare.as_ref())?.weighed(directory, &backbone)?;
         let mut params = Params::new(device);
         let mut declared = backbone.declare();
         let mut fresh = Vec::new();
@@ -248,7 +261,7 @@ fn head(
                 tanh: false,
             };
             let linear = kept.or_else(|| bare.cloned()).unwrap_or_else(fresh);
-            Head::ColBert(ColBert { linear, drop_first: *drop_first })
+            Head::ColBert(ColBert { linear, drop_first: *drop_first, weights: None })
         }
         Task::Reranker { words } => Head::Reranker(classifier(file, *words)?),
     })

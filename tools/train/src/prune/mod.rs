@@ -23,7 +23,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::data::DataError;
-use crate::model::{ModelError, Stored, read_json, write, write_whole};
+use crate::model::{ModelError, Stored, TOKEN_WEIGHTS, read_json, write, write_whole};
 
 pub use ids::Kept;
 pub use vocabulary::Counter;
@@ -152,6 +152,7 @@ pub fn prune(
         ids::renumber_config(&mut config, kept);
         vocabulary::write(source, target, kept)?;
     }
+    weights_of_tokens(source, target, kept)?;
     put(&target.join("config.json"), &Value::Object(config))?;
     let after = numbers(&tensors);
     let views = tensors.iter().map(|(n, (shape, values))| (n.as_str(), shape.as_slice(), values.as_slice()));
@@ -161,6 +162,19 @@ pub fn prune(
         layers: (count, chosen.len()),
         parameters: (before, after),
     })
+}
+
+/// What each token of a query counts, where the checkpoint says so.
+fn weights_of_tokens(source: &Path, target: &Path, kept: Option<&Kept>) -> Result<(), PruneError> {
+    if !source.join(TOKEN_WEIGHTS).exists() {
+        return Ok(());
+    }
+    let mut tensors = Stored::read_file(&source.join(TOKEN_WEIGHTS))?.into_tensors();
+    if let Some(kept) = kept {
+        tensors.values_mut().for_each(|(shape, values)| kept.rows(shape, values));
+    }
+    let views = tensors.iter().map(|(n, (shape, values))| (n.as_str(), shape.as_slice(), values.as_slice()));
+    Ok(write(&target.join(TOKEN_WEIGHTS), views)?)
 }
 
 /// Copies what stays as it is: the small files, and the folders of modules.

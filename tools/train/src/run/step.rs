@@ -103,7 +103,7 @@ pub fn differentiate_with(
         (Objective::ColBert { loss, max_sim, guide, codec }, Batch::Texts(batch), Head::ColBert(colbert)) => {
             let sides = [&batch.queries, &batch.documents];
             run(model, sides, (flow, peers), token_head, |[q, d]| {
-                let q = TokenVectors { vectors: q, kept: colbert.kept(&batch.queries) };
+                let q = colbert.queries(q, &batch.queries);
                 let mut d = TokenVectors { vectors: d, kept: colbert.kept(&batch.documents) };
                 if let Some(codec) = codec {
                     d = through(codec, d)?;

@@ -28,10 +28,11 @@ pub struct PositionBias {
     /// How BM25 reads texts: english, cjk-bigrams or jieba
     #[arg(long, value_name = "NAME", default_value = "english")]
     analyzer: String,
-    /// A model with one vector a text: a directory, a name on the hub (from its cache), or `bundled`
+    /// A model with one vector a text: a directory, a name on the hub (from its cache), or `bundled`, the static one inside
+    /// this program
     #[arg(long, value_name = "DIR", default_value = "bundled")]
     dense: String,
-    /// A late-interaction model
+    /// A late-interaction model: the same, or `nano`
     #[arg(long, value_name = "DIR", default_value = "bundled")]
     late: String,
     /// A cross-encoder for the best 100 of BM25; without one the late-interaction model judges by exact MaxSim

@@ -1,4 +1,4 @@
-use crate::commands::BUNDLED;
+use crate::commands::is_compiled_in;
 use crate::exit::{Outcome, usage};
 use crate::output::{BOLD, DIM, Output};
 use crate::progress::Progress;
@@ -152,9 +152,10 @@ fn measure(
     let interval = Interval::bootstrap(&precisions, RESAMPLES, 1);
     let Interval { mean, lower, upper } = interval.unwrap_or(Interval { mean: 0.0, lower: 0.0, upper: 0.0 });
     let seconds = (start.elapsed().as_secs_f64() * 1e3).round() / 1e3;
-    let system = name
-        .strip_suffix(&format!(":{BUNDLED}"))
-        .map_or_else(|| name.to_owned(), |kind| format!("{kind}, bundled"));
+    let system = match name.split_once(':') {
+        Some((kind, model)) if is_compiled_in(model) => format!("{kind}, {model}"),
+        _ => name.to_owned(),
+    };
     Ok(Row { system, map: mean, map_lower: lower, map_upper: upper, mrr, seconds })
 }
 

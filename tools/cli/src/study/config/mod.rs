@@ -6,7 +6,7 @@ mod system;
 pub use collection::{BoundarySpec, CollectionSpec, Fold};
 pub use system::{AnalyzerSpec, Kind, LATE, SystemSpec};
 
-use crate::commands::BUNDLED;
+use crate::commands::is_compiled_in;
 use crate::exit::{bad_data, usage};
 use lateen::encode::hub::{HubCache, HubId};
 use lateen::eval::Metric;
@@ -143,7 +143,7 @@ impl Study {
             collection.path = place(&collection.path)?;
         }
         let directory = |name: &str| match name {
-            BUNDLED => Ok::<_, anyhow::Error>(BUNDLED.to_owned()),
+            name if is_compiled_in(name) => Ok::<_, anyhow::Error>(name.to_owned()),
             name => {
                 let path = place(Path::new(name))?;
                 // What is no folder may be a model of the hub's, if its cache has it.
