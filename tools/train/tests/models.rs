@@ -137,7 +137,7 @@ fn weights_of_tokens_count_in_queries_and_are_saved() {
     let vocabulary = plain.backbone.vocabulary();
     let file = source.path().join("token_weights.safetensors");
     let with = |weights: &[f32]| {
-        write(&file, [("weights", &[weights.len()][..], weights)].into_iter()).unwrap();
+        write(&file, [("weights", &[weights.len()][..], weights)]).unwrap();
         read()
     };
     let expected = expected("bert");

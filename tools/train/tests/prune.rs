@@ -55,7 +55,7 @@ fn weights_of_kept_tokens_stay_theirs() {
     // A token's weight is its number in the whole vocabulary.
     let weights: Vec<f32> = (0..1000).map(|id| id as f32).collect();
     let file = "token_weights.safetensors";
-    write(&source.path().join(file), [("weights", &[1000][..], &weights[..])].into_iter()).unwrap();
+    write(&source.path().join(file), [("weights", &[1000][..], &weights[..])]).unwrap();
     prune(source.path(), target.path(), Some(&kept), None).unwrap();
     let pruned =
         Stored::read_file(&target.path().join(file)).unwrap().into_values().remove("weights").unwrap();
