@@ -55,30 +55,29 @@ impl Model {
     ///
     /// # Errors
     /// [`EncodeError::RuntimeNotCompiled`] in builds without a runtime, [`EncodeError::RuntimeNotFound`] if the one that
-    /// `options` choose cannot be had.
+    /// `options` choose cannot be had, [`EncodeError::NoVariant`] if they name a variant: there is one graph.
     pub fn nano(options: &ModelOptions) -> Result<Self, EncodeError> {
         if cfg!(not(any(feature = "onnxruntime", feature = "rten"))) {
             return Err(EncodeError::RuntimeNotCompiled { runtime: "rten", feature: "rten" });
         }
         let directory = ModelDirectory::embedded("lateen-nano-en", NANO);
-        let options = ModelOptions { variant: None, ..options.clone() };
-        let (encoder, runtime) = encoder(&directory, None, &options)?;
+        let (encoder, runtime) = encoder(&directory, None, options)?;
         Ok(Self::inside(Self::NANO, encoder, runtime))
     }
 
-    /// The compiled-in model of this name, [`Model::NANO`] or [`Model::BUNDLED`]; `None` for other names.
+    /// The compiled-in model of this name, one of [`Model::COMPILED_IN`]; `None` for other names.
     ///
     /// # Errors
     /// As [`Model::nano`] and [`Model::bundled`].
     pub fn by_name(name: &str, options: &ModelOptions) -> Option<Result<Self, EncodeError>> {
         match name {
             Self::NANO => Some(Self::nano(options)),
-            Self::BUNDLED => Some(Self::bundled()),
+            Self::BUNDLED => Some(Self::inside_static(options)),
             _ => None,
         }
     }
 
-    /// The static model with other options than its own.
+    /// The static model with these options, of which it has lengths and batches.
     pub(super) fn inside_static(options: &ModelOptions) -> Result<Self, EncodeError> {
         let files = Files {
             directory: Path::new("bundled"),

@@ -80,6 +80,8 @@ impl Model {
     pub const NANO: &'static str = "nano";
     /// The name of [`Model::bundled`].
     pub const BUNDLED: &'static str = "bundled";
+    /// The names of all models that are compiled into the library.
+    pub const COMPILED_IN: [&'static str; 2] = [Self::NANO, Self::BUNDLED];
     /// The compiled-in model that programs take unless another is named: that with context, where something can run it.
     pub const DEFAULT: &'static str = match cfg!(any(feature = "onnxruntime", feature = "rten")) {
         true => Self::NANO,

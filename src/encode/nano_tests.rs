@@ -160,6 +160,35 @@ fn rare_words_of_a_query_count_more() {
 
 #[test]
 #[cfg_attr(not(feature = "rten"), ignore = "needs rten")]
+fn no_option_is_ignored() {
+    let given = |options: ModelOptions| ModelOptions { runtime: RuntimeChoice::Rten, ..options };
+    let variant = given(ModelOptions { variant: Some("int8".to_owned()), ..ModelOptions::default() });
+    assert!(Model::nano(&variant).err().map(|error| error.to_string()).unwrap_or_default().contains("int8"));
+    let short = given(ModelOptions { max_query_tokens: Some(7), ..ModelOptions::default() });
+    for name in Model::COMPILED_IN {
+        assert_eq!(Model::by_name(name, &short).unwrap().unwrap().limits().0, 7, "{name}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "rten"), ignore = "needs rten")]
+fn weights_where_none_can_be_read_are_refused_or_named() {
+    let none = std::iter::empty::<Result<String, super::distil::DistilError>>;
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/lateen-static-en");
+    let refused = super::distil::weigh(&table, none(), 1.0).unwrap_err().to_string();
+    assert!(refused.contains("weights of its own") && !table.join(WEIGHTS).exists(), "{refused}");
+    // The same graph as an encoder of one vector: its file is not read, and that is said.
+    let folder = weighed(&["a"], None);
+    for name in ["modules.json", "config_sentence_transformers.json"] {
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    let model = load(folder.path()).unwrap();
+    assert_eq!(model.kind(), ModelKind::Dense);
+    assert!(model.notes().iter().any(|note| note.starts_with(WEIGHTS)));
+}
+
+#[test]
+#[cfg_attr(not(feature = "rten"), ignore = "needs rten")]
 fn weights_that_do_not_fit_are_refused() {
     use safetensors::tensor::{Dtype, TensorView};
     let with = |weights: &[f32]| {

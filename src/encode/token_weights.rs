@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use super::EncodeError;
-use super::directory::{ModelDirectory, WEIGHTS_LIMIT};
+use super::directory::ModelDirectory;
 use super::fingerprint::Fingerprint;
 use super::weights::Weights;
 
@@ -28,7 +28,7 @@ impl TokenWeights {
             return Ok(None);
         }
         let path = directory.path(FILE);
-        let file = Weights::new(&path, directory.read_path(&path, "weights of tokens", WEIGHTS_LIMIT)?)?;
+        let file = Weights::of_file(directory, FILE, "weights of tokens")?;
         let numbers = file.numbers("weights")?;
         let rows = numbers.values.len();
         if numbers.shape.len() != 1 || rows <= largest as usize {
@@ -46,7 +46,16 @@ impl TokenWeights {
         fingerprint.add("token weights", &self.bytes);
     }
 
-    /// The weights of a query's tokens. Where all are 0 (a query of marks alone) all count alike, so that no query is empty.
+    /// Leaves tokens of weight 0 out of those that a query keeps. Where none would be left (a query of marks alone) all stay,
+    /// so that no query is empty.
+    pub(super) fn leave_out(&self, ids: &[u32], keep: &mut [bool]) {
+        let weighs = |id: &u32| self.weights.get(*id as usize).is_some_and(|&weight| weight > 0.0);
+        if ids.iter().zip(&*keep).any(|(id, keep)| *keep && weighs(id)) {
+            keep.iter_mut().zip(ids).for_each(|(keep, id)| *keep &= weighs(id));
+        }
+    }
+
+    /// The weights of the tokens that a query has kept: 1 for each if all are 0.
     pub(super) fn of(&self, ids: &[u32]) -> Vec<f32> {
         let weights: Vec<f32> =
             ids.iter().map(|&id| self.weights.get(id as usize).copied().unwrap_or(0.0)).collect();

@@ -14,7 +14,7 @@ use super::runtime::{self, Graph, RuntimeReport};
 use super::side::{Side, SideMaker, SideRules};
 use super::special::Special;
 use super::text::TextTokenizer;
-use super::token_weights::TokenWeights;
+use super::token_weights::{self, TokenWeights};
 use super::{EncodeError, ModelOptions};
 use crate::types::{EncodedTokens, MAX_DIM, TokenMatrixBuf, normalize};
 
@@ -107,7 +107,15 @@ impl Transformer {
         }
         let weights = match &form {
             Form::Tokens { .. } => TokenWeights::read(&recipe.transformer, tokenizer.largest_id())?,
-            Form::Pooled { .. } => None,
+            Form::Pooled { .. } => {
+                if recipe.transformer.has(token_weights::FILE) {
+                    notes.push(format!(
+                        "{} is not read: one vector is given, not one a token",
+                        token_weights::FILE
+                    ));
+                }
+                None
+            }
         };
         let fingerprint =
             fingerprint(&graph, &bytes, &recipe, [&query, &document], (&form, weights.as_ref()))?;
@@ -230,8 +238,7 @@ impl Transformer {
             }
         }
         if let (Some(weights), Side::Query) = (&self.weights, side) {
-            let weights = weights.of(&text.tokens.ids);
-            keep.iter_mut().zip(weights).for_each(|(keep, weight)| *keep &= weight > 0.0);
+            weights.leave_out(&text.tokens.ids, &mut keep);
         }
         Ok(Prepared { text, keep })
     }

@@ -8,6 +8,7 @@ use safetensors::{Dtype, SafeTensors};
 use super::EncodeError;
 use super::directory::{self, ModelDirectory, WEIGHTS_LIMIT};
 
+const WHAT: &str = "the weights (safetensors)";
 /// Headers longer than this are refused before they are parsed.
 const HEADER_LIMIT: u64 = 16 << 20;
 
@@ -30,19 +31,29 @@ pub(super) struct Numbers {
 
 impl Weights {
     pub(super) fn open(path: &Path) -> Result<Self, EncodeError> {
-        let bytes = directory::read(path, "the weights (safetensors)", WEIGHTS_LIMIT)?;
+        let bytes = directory::read(path, WHAT, WEIGHTS_LIMIT)?;
         Self::new(path, Cow::Owned(bytes))
     }
 
     /// The weights of a module: `model.safetensors`, and never a pickle.
     pub(super) fn of_module(directory: &ModelDirectory) -> Result<Self, EncodeError> {
-        let path = directory.path("model.safetensors");
-        if !path.exists()
+        const FILE: &str = "model.safetensors";
+        if !directory.has(FILE)
             && let Some(path) = directory.pickle()
         {
             return Err(EncodeError::Pickle { path });
         }
-        Self::open(&path)
+        Self::of_file(directory, FILE, WHAT)
+    }
+
+    /// The tensors of `name` in `directory`; `what` it is stands in the message if it is missing.
+    pub(super) fn of_file(
+        directory: &ModelDirectory,
+        name: &str,
+        what: &'static str,
+    ) -> Result<Self, EncodeError> {
+        let path = directory.path(name);
+        Self::new(&path, directory.read_path(&path, what, WEIGHTS_LIMIT)?)
     }
 
     pub(super) fn new(path: &Path, bytes: Cow<'static, [u8]>) -> Result<Self, EncodeError> {

@@ -94,7 +94,7 @@ fn compiled_in(name: &str, options: &ModelOptions) -> Option<Result<Model, Error
 
 #[cfg(not(feature = "bundled-model"))]
 fn compiled_in(name: &str, _options: &ModelOptions) -> Option<Result<Model, Error>> {
-    matches!(name, Model::NANO | Model::BUNDLED).then_some(Err(Error::NoBundledModel))
+    Model::COMPILED_IN.contains(&name).then_some(Err(Error::NoBundledModel))
 }
 
 pub(super) fn model_of(recorded: &ModelIdentity, source: ModelSource) -> Result<Arc<Model>, Error> {

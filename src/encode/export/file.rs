@@ -102,10 +102,10 @@ fn place(initializers: &mut [Initializer], location: &str) -> Vec<(usize, u64)> 
     outside
 }
 
-type Fail<'a> = &'a dyn Fn(io::Error) -> ExportError;
+pub(in crate::encode) type Fail<'a> = &'a dyn Fn(io::Error) -> ExportError;
 
 /// Writes a file under another name, and renames it once it is whole and on the disk.
-fn whole(
+pub(in crate::encode) fn whole(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>, Fail<'_>) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {

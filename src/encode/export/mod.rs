@@ -34,7 +34,7 @@ mod decoder;
 mod distilbert;
 mod error;
 mod family;
-mod file;
+pub(super) mod file;
 mod first_use;
 mod graph;
 mod head;

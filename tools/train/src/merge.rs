@@ -358,10 +358,7 @@ fn copy_others(from: &Path, out: &Path) -> Result<usize, MergeError> {
         let path = entry.map_err(at(from))?.path();
         let name = path.file_name().unwrap_or_default();
         let kept = |ending: &str| matches!(ending, "json" | "txt" | "model" | "jinja");
-        let weights_of_tokens = name == crate::model::TOKEN_WEIGHTS;
-        if path.is_file()
-            && (weights_of_tokens || path.extension().and_then(|ending| ending.to_str()).is_some_and(kept))
-        {
+        if path.is_file() && path.extension().and_then(|ending| ending.to_str()).is_some_and(kept) {
             fs::copy(&path, out.join(name)).map_err(at(&path))?;
             copied += 1;
         } else if path.join("config.json").is_file()

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Whether a name stands for a model that is compiled into the library.
 pub fn is_compiled_in(name: &str) -> bool {
-    matches!(name, Model::NANO | Model::BUNDLED)
+    Model::COMPILED_IN.contains(&name)
 }
 
 #[derive(Debug, Clone, Args)]

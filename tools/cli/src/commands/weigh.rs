@@ -28,7 +28,7 @@ pub struct Weigh {
     #[arg(long, required = true, value_name = "DIR_OR_FILE")]
     corpus: Vec<PathBuf>,
     /// More than 1 makes frequent words count less still; 0 leaves out marks and punctuation and nothing else
-    #[arg(long, value_name = "X", default_value_t = 1.3)]
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
     power: f32,
     #[command(flatten)]
     input: Input,

@@ -25,19 +25,20 @@ use lateen::format::{DenseStorage, IndexSettings, ModelIdentity, TokenStorage};
 use lateen::index::{Index, NewDocument, Snapshot, WriterOptions};
 use lateen::kernel::{Isa, QueryI16};
 use lateen::search::{Effort, PlanChoice, SearchOptions, search_tokens};
-use nalgebra::DMatrix;
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-#[path = "support/mod.rs"]
+mod fde;
+mod lemur;
+#[path = "../support/mod.rs"]
 mod support;
+use fde::Fde;
+use lemur::{Lemur, Maxima};
 use support::encoded::Encoded;
 
 /// Candidates taken.
 const TAKEN: [usize; 3] = [200, 500, 1000];
-/// Tokens that documents of `lemur` are fitted on.
-const SAMPLE: usize = 8192;
 
 fn main() -> anyhow::Result<()> {
     let Some(arguments) = Arguments::parse()? else {
@@ -293,172 +294,4 @@ fn normal(random: &mut StdRng) -> f32 {
     // Box and Muller.
     let (u, v): (f32, f32) = (random.random_range(f32::MIN_POSITIVE..1.0), random.random());
     (-2.0 * u.ln()).sqrt() * (std::f32::consts::TAU * v).cos()
-}
-
-struct Fde {
-    dim: usize,
-    planes: usize,
-    dims: usize,
-    mean: Vec<f32>,
-    repetitions: Vec<Repetition>,
-}
-
-struct Repetition {
-    /// `[planes, dim]`
-    normals: Vec<f32>,
-    /// `[dims, dim]`
-    signs: Vec<f32>,
-}
-
-impl Fde {
-    fn new(data: &Encoded, (repetitions, planes, dims): (usize, usize, usize)) -> Self {
-        let dim = data.dim;
-        let mut random = StdRng::seed_from_u64(1);
-        let mut mean = vec![0.0; dim];
-        let tokens = data.tokens() as f32;
-        for document in &data.documents {
-            document.matrix.view().iter().for_each(|row| add(&mut mean, row, 1.0 / tokens));
-        }
-        let repetitions = (0..repetitions).map(|_| Repetition {
-            normals: (0..planes * dim).map(|_| normal(&mut random)).collect(),
-            signs: (0..dims * dim)
-                .map(|_| if random.random() { 1.0 } else { -1.0 } / (dims as f32).sqrt())
-                .collect(),
-        });
-        let repetitions = repetitions.collect();
-        Self { dim, planes, dims, mean, repetitions }
-    }
-
-    /// Each token less the mean: its part, and its projection. For each repetition.
-    fn parts<'a>(&'a self, tokens: &'a [f32]) -> impl Iterator<Item = Vec<(usize, Vec<f32>)>> + 'a {
-        self.repetitions.iter().map(move |repetition| {
-            tokens
-                .chunks_exact(self.dim)
-                .map(|row| {
-                    let mut row = row.to_vec();
-                    add(&mut row, &self.mean, -1.0);
-                    let side = |at: usize| {
-                        usize::from(dot(&repetition.normals[at * self.dim..][..self.dim], &row) > 0.0) << at
-                    };
-                    let part = (0..self.planes).map(side).sum();
-                    (part, repetition.signs.chunks_exact(self.dim).map(|signs| dot(signs, &row)).collect())
-                })
-                .collect()
-        })
-    }
-}
-
-impl Source for Fde {
-    fn document(&self, _: usize, tokens: &[f32]) -> Vec<f32> {
-        let mut all = Vec::new();
-        for tokens in self.parts(tokens) {
-            for part in 0..1 << self.planes {
-                let mut sum = vec![0.0; self.dims];
-                let mut members = tokens.iter().filter(|token| token.0 == part).peekable();
-                if members.peek().is_none() {
-                    let nearest = tokens.iter().min_by_key(|token| (token.0 ^ part).count_ones());
-                    nearest.iter().for_each(|token| add(&mut sum, &token.1, 1.0));
-                }
-                let mut count: f32 = 0.0;
-                for member in members {
-                    add(&mut sum, &member.1, 1.0);
-                    count += 1.0;
-                }
-                all.extend(sum.iter().map(|x| x / count.max(1.0)));
-            }
-        }
-        all
-    }
-
-    fn query(&self, tokens: &[f32]) -> Vec<f32> {
-        let mut all = Vec::new();
-        for tokens in self.parts(tokens) {
-            let start = all.len();
-            all.resize(start + (self.dims << self.planes), 0.0);
-            for (part, row) in tokens {
-                add(&mut all[start + part * self.dims..][..self.dims], &row, 1.0);
-            }
-        }
-        all
-    }
-}
-
-/// `maxⱼ ⟨x, dⱼ⟩` of sampled tokens.
-struct Maxima {
-    /// `[dim, sample]`: a token a column.
-    sample: DMatrix<f32>,
-    /// `[sample, documents]`
-    values: DMatrix<f32>,
-}
-
-impl Maxima {
-    fn of(data: &Encoded) -> Self {
-        let mut random = StdRng::seed_from_u64(2);
-        let mut sample = Vec::new();
-        for _ in 0..SAMPLE {
-            let document = &data.documents[random.random_range(0..data.documents.len())];
-            let matrix = document.matrix.view();
-            if matrix.rows() > 0 {
-                sample.extend_from_slice(matrix.row(random.random_range(0..matrix.rows())));
-            }
-        }
-        let sample = DMatrix::from_vec(data.dim, sample.len() / data.dim, sample);
-        let transposed = sample.transpose();
-        let mut values = DMatrix::zeros(sample.ncols(), data.documents.len());
-        for (document, mut column) in data.documents.iter().zip(values.column_iter_mut()) {
-            let tokens = document.matrix.view();
-            let tokens = DMatrix::from_column_slice(data.dim, tokens.rows(), tokens.as_slice());
-            let products = &transposed * tokens;
-            column.fill(-1.0);
-            for token in products.column_iter() {
-                column.zip_apply(&token, |most: &mut f32, x| *most = most.max(x));
-            }
-        }
-        Self { sample, values }
-    }
-}
-
-struct Lemur {
-    /// `[dims, dim + 1]`, the last column an offset.
-    features: DMatrix<f32>,
-    /// `[dims, documents]`
-    weights: DMatrix<f32>,
-}
-
-impl Lemur {
-    fn fit(data: &Encoded, maxima: &Maxima, dims: usize) -> anyhow::Result<Self> {
-        let mut random = StdRng::seed_from_u64(3);
-        let features = DMatrix::from_fn(dims, data.dim + 1, |_, column| {
-            if column == data.dim { 0.3 * normal(&mut random) } else { normal(&mut random) }
-        });
-        let of_sample = Self::features(&features, &maxima.sample);
-        let mut gram = &of_sample * of_sample.transpose();
-        let ridge = 1e-3 * gram.trace() / dims as f32;
-        gram.iter_mut().step_by(dims + 1).for_each(|x| *x += ridge);
-        let factor = gram.cholesky().context("the features depend on each other")?;
-        let weights = factor.solve(&(&of_sample * &maxima.values));
-        Ok(Self { features, weights })
-    }
-
-    /// `max(0, Wx + b)`, `[dims, tokens]`.
-    fn features(features: &DMatrix<f32>, tokens: &DMatrix<f32>) -> DMatrix<f32> {
-        let dim = tokens.nrows();
-        let mut values = features.columns(0, dim) * tokens;
-        for mut column in values.column_iter_mut() {
-            column.zip_apply(&features.column(dim), |x, offset| *x = (*x + offset).max(0.0));
-        }
-        values
-    }
-}
-
-impl Source for Lemur {
-    fn document(&self, number: usize, _: &[f32]) -> Vec<f32> {
-        self.weights.column(number).iter().copied().collect()
-    }
-
-    fn query(&self, tokens: &[f32]) -> Vec<f32> {
-        let dim = self.features.ncols() - 1;
-        let tokens = DMatrix::from_column_slice(dim, tokens.len() / dim, tokens);
-        Self::features(&self.features, &tokens).column_sum().iter().copied().collect()
-    }
 }
